@@ -1,0 +1,1 @@
+"""config.toml, read into frozen models: every fault at once, secrets by reference."""

@@ -1,0 +1,1 @@
+"""Frozen values that every other part speaks in: cases, answers, scores, runs and verdicts."""

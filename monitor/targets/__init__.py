@@ -1,0 +1,1 @@
+"""What answers: one file a kind of provider behind one small port."""
