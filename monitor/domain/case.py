@@ -73,7 +73,9 @@ class Case:
 
     def as_json(self) -> dict[str, object]:
         """The case as it would stand in a JSON Lines file, without empty fields; tags sorted."""
-        turns = self.input if isinstance(self.input, str) else [{"role": m.role, "content": m.content} for m in self.input]
+        turns = (
+            self.input if isinstance(self.input, str) else [{"role": m.role, "content": m.content} for m in self.input]
+        )
         fields: dict[str, object] = {"id": self.id, "input": turns}
         if self.expected is not None:
             fields["expected"] = self.expected
@@ -89,7 +91,7 @@ class Case:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of what is asked and what is expected (hex, 16 digits): tags and cluster may change without changing it."""
+        """Hash of what is asked and expected (hex, 16 digits); tags and cluster may change without changing it."""
         asked = {k: v for k, v in self.as_json().items() if k not in ("tags", "cluster")}
         text = json.dumps(asked, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,113 @@
+"""A run: one replay of a suite against a target, how far it has come, and what is still to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class RunKind(StrEnum):
+    """What a run is for: a baseline, a slot of the schedule, or someone who wants to know now."""
+
+    BASELINE = "baseline"
+    WEEK = "week"
+    AD_HOC = "adhoc"
+
+
+class RunState(StrEnum):
+    """`running` was begun and may have been interrupted; `waiting` goes on at `due_at`; `done` is over."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+
+
+class Phase(StrEnum):
+    """Which answers of a run: the week's own, or those of the separate replay that confirms a rollback."""
+
+    MAIN = "main"
+    CONFIRM = "confirm"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of the run table; times are UTC. `progress` is what decide needs to go on after a wait or a crash."""
+
+    id: str
+    target: str
+    suite: str
+    kind: RunKind
+    state: RunState
+    suite_fingerprint: str
+    target_fingerprint: str
+    created_at: datetime
+    slot: datetime | None = None
+    due_at: datetime | None = None
+    finished_at: datetime | None = None
+    baseline_id: int | None = None
+    requested_model: str | None = None
+    progress: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The pinned answers of deployment: the run that holds them, and when and by whom it was pinned."""
+
+    id: int
+    target: str
+    suite: str
+    run_id: str
+    pinned_at: datetime
+    pinned_by: str
+    suite_fingerprint: str
+    target_fingerprint: str
+    requested_model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer as it is written: `attempts` counts the calls it took, `usd` is None where the target has no price."""
+
+    run_id: str
+    phase: Phase
+    case_id: str
+    case_fingerprint: str
+    repeat: int
+    text: str
+    answered_at: datetime
+    latency: float
+    attempts: int
+    model: str | None = None
+    fingerprint: str | None = None
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usd: float | None = None
+    contexts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that gave no answer after all retries; it is never a score."""
+
+    run_id: str
+    phase: Phase
+    case_id: str
+    repeat: int
+    kind: str
+    message: str
+    attempts: int
+    failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Calls and money so far; `usd` is None where nothing was priced."""
+
+    answers: int = 0
+    calls: int = 0
+    usd: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0

@@ -1,0 +1,1 @@
+"""What is kept: runs, answers, scores, verdicts, alerts and the outbox, in SQLAlchemy Core."""

@@ -1,0 +1,200 @@
+"""Answers, their scores, failures, and what they cost; read as streams, so that memory does not grow with history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.domain.run import Failure, Phase, Spend, StoredAnswer
+from monitor.domain.score import Score
+from monitor.store.tables import answer, failure, run, score
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One stored answer with the scores that were asked for; a score that was never computed is absent."""
+
+    answer_id: int
+    case_id: str
+    case_fingerprint: str
+    repeat: int
+    scores: dict[str, Score]
+
+
+def add(connection: Connection, answers: Sequence[StoredAnswer], scores: Sequence[dict[str, Score]]) -> None:
+    """Write answers with their scores, one dict (scorer to score) an answer."""
+    if not answers:
+        return
+    rows = [_values(a) for a in answers]
+    ids = connection.execute(sa.insert(answer).returning(answer.c.id, sort_by_parameter_order=True), rows).scalars()
+    add_scores(connection, zip(ids, scores, strict=True))
+
+
+def add_scores(connection: Connection, scores: Iterable[tuple[int, dict[str, Score]]]) -> None:
+    """Write scores of stored answers: (answer id, scorer to score)."""
+    rows = [
+        {"answer_id": i, "scorer": scorer, "value": s.value, "reason": s.reason}
+        for i, of_answer in scores
+        for scorer, s in of_answer.items()
+    ]
+    if rows:
+        connection.execute(score.insert(), rows)
+
+
+def add_failures(connection: Connection, failures: Sequence[Failure]) -> None:
+    """Write calls that gave no answer."""
+    if failures:
+        connection.execute(
+            failure.insert(),
+            [
+                {
+                    "run_id": f.run_id,
+                    "phase": f.phase.value,
+                    "case_id": f.case_id,
+                    "repeat": f.repeat,
+                    "kind": f.kind,
+                    "message": f.message,
+                    "attempts": f.attempts,
+                    "failed_at": f.failed_at,
+                }
+                for f in failures
+            ],
+        )
+
+
+def stored(connection: Connection, run_id: str, phase: Phase) -> dict[str, set[int]]:
+    """Which repeats of which cases are already answered: what is stored is never asked, or paid for, again."""
+    query = sa.select(answer.c.case_id, answer.c.repeat).where(_of(run_id, phase))
+    found: dict[str, set[int]] = {}
+    for case_id, repeat in connection.execute(query):
+        found.setdefault(case_id, set()).add(repeat)
+    return found
+
+
+def scored(connection: Connection, run_id: str, phase: Phase, scorers: Sequence[str]) -> Iterator[Scored]:
+    """The answers of a run by case and repeat, with the named scores, as a stream."""
+    joined = answer.outerjoin(score, (score.c.answer_id == answer.c.id) & score.c.scorer.in_(scorers))
+    columns = (answer.c.id, answer.c.case_id, answer.c.case_fingerprint, answer.c.repeat)
+    query = (
+        sa.select(*columns, score.c.scorer, score.c.value, score.c.reason)
+        .select_from(joined)
+        .where(_of(run_id, phase))
+        .order_by(answer.c.case_id, answer.c.repeat)
+        .execution_options(yield_per=_CHUNK)
+    )
+    current: Scored | None = None
+    for answer_id, case_id, fingerprint, repeat, scorer, value, reason in connection.execute(query):
+        if current is None or current.answer_id != answer_id:
+            if current is not None:
+                yield current
+            current = Scored(answer_id, case_id, fingerprint, repeat, {})
+        if scorer is not None:
+            current.scores[scorer] = Score(value, reason)
+    if current is not None:
+        yield current
+
+
+def texts(connection: Connection, run_id: str, phase: Phase, missing: str) -> Iterator[tuple[int, str, str, str]]:
+    """Answers that the scorer `missing` has not scored yet: (answer id, case id, case fingerprint, text)."""
+    has = sa.select(score.c.answer_id).where((score.c.answer_id == answer.c.id) & (score.c.scorer == missing)).exists()
+    columns = (answer.c.id, answer.c.case_id, answer.c.case_fingerprint, answer.c.text)
+    query = sa.select(*columns).where(_of(run_id, phase) & ~has).order_by(answer.c.id)
+    for row in connection.execute(query.execution_options(yield_per=_CHUNK)):
+        yield row.id, row.case_id, row.case_fingerprint, row.text
+
+
+def distinct_texts(connection: Connection, run_id: str, phase: Phase) -> dict[str, tuple[int, int]]:
+    """For each case: how many answers, and how many different texts among them."""
+    counts = (sa.func.count(), sa.func.count(sa.distinct(answer.c.text)))
+    query = sa.select(answer.c.case_id, *counts).where(_of(run_id, phase)).group_by(answer.c.case_id)
+    return {case_id: (total, different) for case_id, total, different in connection.execute(query)}
+
+
+def models(connection: Connection, run_id: str) -> list[tuple[str | None, str | None, int]]:
+    """The (model, fingerprint) pairs that the provider reported, with how many answers each gave, commonest first."""
+    columns = (answer.c.model, answer.c.fingerprint, sa.func.count().label("answers"))
+    query = sa.select(*columns).where(answer.c.run_id == run_id).group_by(answer.c.model, answer.c.fingerprint)
+    rows = connection.execute(query.order_by(sa.desc("answers"), answer.c.model, answer.c.fingerprint))
+    return [(model, fingerprint, count) for model, fingerprint, count in rows]
+
+
+def finish_reasons(connection: Connection, run_id: str) -> dict[str, int]:
+    """How many answers ended for each reason that the provider gave."""
+    query = sa.select(answer.c.finish_reason, sa.func.count()).where(
+        (answer.c.run_id == run_id) & answer.c.finish_reason.is_not(None)
+    )
+    return {row[0]: row[1] for row in connection.execute(query.group_by(answer.c.finish_reason))}
+
+
+def failures(connection: Connection, run_id: str) -> list[tuple[str, int, str]]:
+    """Why calls failed in a run: (kind, how many, one of the messages), commonest first."""
+    columns = (failure.c.kind, sa.func.count().label("calls"), sa.func.max(failure.c.message))
+    query = sa.select(*columns).where(failure.c.run_id == run_id).group_by(failure.c.kind).order_by(sa.desc("calls"))
+    return [(kind, count, message) for kind, count, message in connection.execute(query)]
+
+
+def spend(connection: Connection, run_id: str) -> Spend:
+    """What one run has cost so far, failed calls included."""
+    return _spend(connection, answer.c.run_id == run_id, failure.c.run_id == run_id)
+
+
+def spend_since(connection: Connection, since: datetime) -> Spend:
+    """What all runs have cost since `since`."""
+    return _spend(connection, answer.c.answered_at >= since, failure.c.failed_at >= since)
+
+
+def mean_usage(connection: Connection, target: str) -> tuple[float, float] | None:
+    """Mean (input, output) tokens of the target's answers so far; None where none were reported."""
+    query = (
+        sa.select(sa.func.avg(answer.c.input_tokens), sa.func.avg(answer.c.output_tokens))
+        .join(run, run.c.id == answer.c.run_id)
+        .where(run.c.target == target)
+    )
+    given, made = connection.execute(query).one()
+    return None if given is None or made is None else (float(given), float(made))
+
+
+def _spend(connection: Connection, of_answers: Any, of_failures: Any) -> Spend:
+    sums = (answer.c.attempts, answer.c.usd, answer.c.input_tokens, answer.c.output_tokens)
+    row = connection.execute(sa.select(sa.func.count(), *(sa.func.sum(c) for c in sums)).where(of_answers)).one()
+    lost = connection.execute(sa.select(sa.func.sum(failure.c.attempts)).where(of_failures)).scalar() or 0
+    count, calls, usd, given, made = row
+    return Spend(
+        answers=count,
+        calls=int(calls or 0) + int(lost),
+        usd=None if usd is None else float(usd),
+        input_tokens=int(given or 0),
+        output_tokens=int(made or 0),
+    )
+
+
+def _of(run_id: str, phase: Phase) -> Any:
+    return (answer.c.run_id == run_id) & (answer.c.phase == phase.value)
+
+
+def _values(a: StoredAnswer) -> dict[str, Any]:
+    return {
+        "run_id": a.run_id,
+        "phase": a.phase.value,
+        "case_id": a.case_id,
+        "case_fingerprint": a.case_fingerprint,
+        "repeat": a.repeat,
+        "text": a.text,
+        "contexts": list(a.contexts) or None,
+        "model": a.model,
+        "fingerprint": a.fingerprint,
+        "finish_reason": a.finish_reason,
+        "input_tokens": a.input_tokens,
+        "output_tokens": a.output_tokens,
+        "usd": a.usd,
+        "latency": a.latency,
+        "attempts": a.attempts,
+        "answered_at": a.answered_at,
+    }

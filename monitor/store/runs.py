@@ -1,0 +1,159 @@
+"""Runs and baselines: begun once a slot, taken up again after a wait or a crash, pinned by people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from monitor.domain.case import Suite
+from monitor.domain.run import Baseline, Run, RunKind, RunState
+from monitor.store.tables import baseline, run, suite_version
+
+
+def remember_suite(connection: Connection, suite: Suite, now: datetime) -> None:
+    """Keep the suite's content once a fingerprint, so that old answers stay readable when its file changes."""
+    key = (suite_version.c.suite == suite.name) & (suite_version.c.fingerprint == suite.fingerprint)
+    if connection.execute(sa.select(suite_version.c.suite).where(key)).first() is None:
+        cases = [case.as_json() for case in suite.cases]
+        connection.execute(
+            suite_version.insert(),
+            {"suite": suite.name, "fingerprint": suite.fingerprint, "cases": cases, "first_seen": now},
+        )
+
+
+def begin(connection: Connection, new: Run) -> bool:
+    """Write a new run; False where its slot already has one."""
+    try:
+        with connection.begin_nested():
+            connection.execute(run.insert(), _values(new))
+    except IntegrityError:
+        return False
+    return True
+
+
+def save(connection: Connection, changed: Run) -> None:
+    """Write the state, progress and times of a run that exists."""
+    values = _values(changed)
+    connection.execute(run.update().where(run.c.id == changed.id), {k: v for k, v in values.items() if k != "id"})
+
+
+def get(connection: Connection, run_id: str) -> Run | None:
+    """The run of that id."""
+    row = connection.execute(sa.select(run).where(run.c.id == run_id)).first()
+    return None if row is None else _run(row)
+
+
+def find(connection: Connection, prefix: str) -> list[Run]:
+    """The runs whose id begins with `prefix`, newest first; at most ten."""
+    pattern = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    rows = connection.execute(
+        sa.select(run).where(run.c.id.like(pattern, escape="\\")).order_by(run.c.id.desc()).limit(10)
+    )
+    return [_run(row) for row in rows]
+
+
+def of_slot(connection: Connection, target: str, suite: str, slot: datetime) -> Run | None:
+    """The run of one slot."""
+    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.slot == slot)
+    row = connection.execute(sa.select(run).where(key)).first()
+    return None if row is None else _run(row)
+
+
+def unfinished(connection: Connection) -> list[Run]:
+    """Runs that are not done, oldest first: interrupted ones, and those that wait, with their `due_at`."""
+    rows = connection.execute(sa.select(run).where(run.c.state != RunState.DONE.value).order_by(run.c.created_at))
+    return [_run(row) for row in rows]
+
+
+def slots(connection: Connection, target: str, suite: str, since: datetime) -> set[datetime]:
+    """The slots since `since` that have a run."""
+    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.slot >= since)
+    return {row.slot for row in connection.execute(sa.select(run.c.slot).where(key))}
+
+
+def pin(connection: Connection, pinned: Run, now: datetime, by: str) -> Baseline:
+    """Make a run the baseline of its (target, suite) from `now` on; the earlier one stays stored."""
+    values = {"target": pinned.target, "suite": pinned.suite, "run_id": pinned.id, "pinned_at": now, "pinned_by": by}
+    connection.execute(baseline.insert(), values)
+    found = current_baseline(connection, pinned.target, pinned.suite)
+    if found is None:
+        raise LookupError(f"the baseline of {pinned.target} on {pinned.suite} vanished while it was pinned")
+    return found
+
+
+def current_baseline(connection: Connection, target: str, suite: str) -> Baseline | None:
+    """The baseline that is pinned now."""
+    found = baselines(connection, target, suite)
+    return found[0] if found else None
+
+
+def baselines(connection: Connection, target: str, suite: str) -> list[Baseline]:
+    """Every baseline that was ever pinned, newest first."""
+    columns = (baseline, run.c.suite_fingerprint, run.c.target_fingerprint, run.c.requested_model)
+    query = (
+        sa.select(*columns)
+        .join(run, run.c.id == baseline.c.run_id)
+        .where((baseline.c.target == target) & (baseline.c.suite == suite))
+        .order_by(baseline.c.pinned_at.desc(), baseline.c.id.desc())
+    )
+    return [Baseline(**row._mapping) for row in connection.execute(query)]
+
+
+def baseline_by_id(connection: Connection, baseline_id: int) -> Baseline | None:
+    """The baseline that a run was begun against."""
+    key = connection.execute(sa.select(baseline).where(baseline.c.id == baseline_id)).first()
+    if key is None:
+        return None
+    return next((b for b in baselines(connection, key.target, key.suite) if b.id == baseline_id), None)
+
+
+def collecting(connection: Connection, target: str, suite: str) -> Run | None:
+    """A baseline that is still being collected; the newest."""
+    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == RunKind.BASELINE.value)
+    query = sa.select(run).where(key & (run.c.state != RunState.DONE.value)).order_by(run.c.created_at.desc())
+    row = connection.execute(query).first()
+    return None if row is None else _run(row)
+
+
+def latest(connection: Connection, target: str, suite: str, kinds: Sequence[RunKind]) -> Run | None:
+    """The newest run of those kinds."""
+    key = (run.c.target == target) & (run.c.suite == suite) & run.c.kind.in_([kind.value for kind in kinds])
+    row = connection.execute(sa.select(run).where(key).order_by(run.c.created_at.desc())).first()
+    return None if row is None else _run(row)
+
+
+def finish(connection: Connection, done: Run, now: datetime) -> Run:
+    """Mark a run as done."""
+    over = replace(done, state=RunState.DONE, due_at=None, finished_at=now)
+    save(connection, over)
+    return over
+
+
+def _values(value: Run) -> dict[str, Any]:
+    return {
+        "id": value.id,
+        "target": value.target,
+        "suite": value.suite,
+        "kind": value.kind.value,
+        "state": value.state.value,
+        "slot": value.slot,
+        "created_at": value.created_at,
+        "due_at": value.due_at,
+        "finished_at": value.finished_at,
+        "baseline_id": value.baseline_id,
+        "suite_fingerprint": value.suite_fingerprint,
+        "target_fingerprint": value.target_fingerprint,
+        "requested_model": value.requested_model,
+        "progress": value.progress,
+    }
+
+
+def _run(row: Row[Any]) -> Run:
+    values = dict(row._mapping)
+    return Run(**values | {"kind": RunKind(values["kind"]), "state": RunState(values["state"])})

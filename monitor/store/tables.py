@@ -1,0 +1,199 @@
+"""The tables, as SQLAlchemy Core metadata; the migrations build the same, and a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only numbers rows by itself where the key is a plain INTEGER; PostgreSQL wants 64 bits for answers.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Utc(TypeDecorator[datetime]):
+    """An instant: aware and UTC in Python, whatever the database keeps; a naive one is a programming error."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """To the database: UTC, without its zone where the database keeps none."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive time reached the store: {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database: aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+suite_version = Table(
+    "suite_version",
+    metadata,
+    Column("suite", String(200), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("cases", JSON, nullable=False),
+    Column("first_seen", Utc, nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("target", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("slot", Utc),
+    Column("created_at", Utc, nullable=False),
+    Column("due_at", Utc),
+    Column("finished_at", Utc),
+    # No foreign key: baseline refers to run, and a circle of references could only be built by altering tables.
+    Column("baseline_id", Id),
+    Column("suite_fingerprint", String(64), nullable=False),
+    Column("target_fingerprint", String(64), nullable=False),
+    Column("requested_model", String(200)),
+    Column("progress", JSON, nullable=False),
+    # A second run of one slot is refused here, however many processes ask for it. NULLs differ: other runs are free.
+    UniqueConstraint("target", "suite", "slot"),
+    Index(None, "state", "due_at"),
+)
+
+baseline = Table(
+    "baseline",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("target", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False),
+    Column("pinned_at", Utc, nullable=False),
+    Column("pinned_by", String(200), nullable=False),
+    Index(None, "target", "suite", "pinned_at"),
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False),
+    Column("phase", String(20), nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("case_fingerprint", String(64), nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("contexts", JSON(none_as_null=True)),
+    Column("model", Text),
+    Column("fingerprint", Text),
+    Column("finish_reason", Text),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("usd", Float),
+    Column("latency", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("answered_at", Utc, nullable=False),
+    UniqueConstraint("run_id", "phase", "case_id", "repeat"),
+    Index(None, "answered_at"),
+)
+
+score = Table(
+    "score",
+    metadata,
+    Column("answer_id", Id, ForeignKey("answer.id"), primary_key=True, autoincrement=False),
+    Column("scorer", String(200), primary_key=True),
+    Column("value", Float),
+    Column("reason", Text),
+)
+
+failure = Table(
+    "failure",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False, index=True),
+    Column("phase", String(20), nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failed_at", Utc, nullable=False),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False),
+    Column("target", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("slot", Utc),
+    Column("level", String(20), nullable=False),
+    Column("stage", String(20), nullable=False),
+    Column("clear", Boolean, nullable=False),
+    Column("cause", String(40)),
+    Column("payload", JSON, nullable=False),
+    Column("decided_at", Utc, nullable=False),
+    Index(None, "target", "suite", "decided_at"),
+    Index(None, "run_id"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("target", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("verdict_id", Id, ForeignKey("verdict.id"), nullable=False, index=True),
+    Column("payload", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("alert_id", String(36), ForeignKey("alert.id"), nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_at", Utc, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("leased_until", Utc),
+    Column("done_at", Utc),
+    Column("receipt", Text),
+    Column("error", Text),
+    UniqueConstraint("alert_id", "channel"),
+    Index(None, "state", "due_at"),
+)

@@ -1,0 +1,89 @@
+"""Verdicts, one row a decision: the newest says how a (target, suite) stands, the older ones how it came to that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from monitor.domain.run import RunKind
+from monitor.domain.verdict import Level, Stage, Verdict
+from monitor.store.tables import run, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """A decision as it was written. `clear`: both questions were clear; `payload`: the contract's JSON object."""
+
+    id: int
+    run_id: str
+    target: str
+    suite: str
+    slot: datetime | None
+    level: Level
+    stage: Stage
+    clear: bool
+    cause: str | None
+    payload: dict[str, Any]
+    decided_at: datetime
+    baseline_id: int | None
+    kind: RunKind
+
+
+def add(connection: Connection, decided: Verdict, clear: bool, now: datetime) -> int:
+    """Write a verdict; returns its id."""
+    if decided.run is None:
+        raise ValueError("a verdict without a run cannot be stored")
+    values = {
+        "run_id": decided.run,
+        "target": decided.target,
+        "suite": decided.suite,
+        "slot": decided.slot,
+        "level": decided.level.value,
+        "stage": decided.stage.value,
+        "clear": clear,
+        "cause": decided.causes[0].cause.value if decided.causes else None,
+        "payload": decided.as_json(),
+        "decided_at": now,
+    }
+    key = connection.execute(verdict.insert(), values).inserted_primary_key
+    if key is None:
+        raise LookupError("the database gave the new verdict no id")
+    return int(key[0])
+
+
+def newest(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
+    """The newest decision on one (target, suite), whatever kind of run it came from."""
+    query = _all().where((verdict.c.target == target) & (verdict.c.suite == suite))
+    row = connection.execute(query.order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()).limit(1)).first()
+    return None if row is None else _verdict(row)
+
+
+def weekly(connection: Connection, target: str, suite: str, before: datetime, baseline_id: int) -> list[StoredVerdict]:
+    """The last decision of each slot before `before` against one baseline, oldest first."""
+    last = (
+        sa.select(sa.func.max(verdict.c.id))
+        .where((verdict.c.target == target) & (verdict.c.suite == suite) & (verdict.c.slot < before))
+        .group_by(verdict.c.run_id)
+    )
+    query = _all().where(verdict.c.id.in_(last) & (run.c.baseline_id == baseline_id)).order_by(verdict.c.slot)
+    return [_verdict(row) for row in connection.execute(query)]
+
+
+def of_run(connection: Connection, run_id: str) -> list[StoredVerdict]:
+    """Every decision of one run, oldest first."""
+    rows = connection.execute(_all().where(verdict.c.run_id == run_id).order_by(verdict.c.id))
+    return [_verdict(row) for row in rows]
+
+
+def _all() -> sa.Select[Any]:
+    return sa.select(verdict, run.c.baseline_id, run.c.kind).join(run, run.c.id == verdict.c.run_id)
+
+
+def _verdict(row: Row[Any]) -> StoredVerdict:
+    values = dict(row._mapping)
+    kinds = {"level": Level(values["level"]), "stage": Stage(values["stage"]), "kind": RunKind(values["kind"])}
+    return StoredVerdict(**values | kinds)
