@@ -1,0 +1,63 @@
+"""Which slot of the schedule is due."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+# A cron expression that never fires again (30 February) ends CronSim's own search; this bounds one that rarely fires.
+_MOST_SLOTS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """When production is measured: a five-field cron expression with weekday names, in an IANA time zone."""
+
+    cron: str
+    timezone: str
+
+    def slots(self, after: datetime, until: datetime) -> list[datetime]:
+        """The slots in (after, until], in UTC, oldest first.
+
+        A fixed local time that a change of clocks skips happens once, right after the change; one that it repeats
+        happens once (the rules of Debian's cron).
+        """
+        found: list[datetime] = []
+        for moment in CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))):
+            slot = moment.astimezone(UTC)
+            if slot > until or len(found) >= _MOST_SLOTS:
+                break
+            found.append(slot)
+        return found
+
+    def following(self, after: datetime) -> datetime | None:
+        """The first slot after `after`, in UTC; None where there is none."""
+        moment = next(CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))), None)
+        return None if moment is None else moment.astimezone(UTC)
+
+    def is_slot(self, moment: datetime) -> bool:
+        """Whether `moment` is an instant of the schedule."""
+        return moment in self.slots(moment - timedelta(seconds=61), moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What the schedule wants of one (target, suite): a slot or None, and why."""
+
+    slot: datetime | None
+    reason: str
+
+
+def due_slot(timetable: Timetable, catch_up: timedelta, recorded: AbstractSet[datetime], now: datetime) -> Due:
+    """The newest slot that is not older than `catch_up`, unless it has a run already."""
+    past = timetable.slots(now - catch_up - timedelta(seconds=1), now)
+    if not past:
+        return Due(None, "no slot within the time that is caught up")
+    newest = past[-1]
+    if newest in recorded:
+        return Due(None, f"the slot of {newest:%Y-%m-%d %H:%M} UTC has its run")
+    return Due(newest, f"the slot of {newest:%Y-%m-%d %H:%M} UTC has no run yet")

@@ -1,0 +1,286 @@
+"""One week's decision, stage by stage: what the answers so far say, and what is to be asked next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from monitor.decide import words
+from monitor.domain.run import Phase
+from monitor.domain.verdict import Cause, CauseKind, Interval, Level, Stage
+from monitor.stats.moments import Fill, Moments, fill_missing
+from monitor.stats.paired import Estimate, estimate, interval
+from monitor.stats.sequential import Questions, last_look, look, start
+from monitor.stats.spec import INVESTIGATE, ROLLBACK, Spec
+
+# More cases than this without any answer, and the week measured the provider rather than the model.
+MISSING_SHARE = 0.05
+# While a rollback is open a run only shows where the score stands.
+SHOWN_REPEATS = 2
+
+
+class Wait(StrEnum):
+    """What has to pass before a run goes on."""
+
+    STAGE = "stage"
+    CONFIRM = "confirm"
+    DAY = "day"
+
+
+class HaltKind(StrEnum):
+    """Why a replay ended before everything was asked."""
+
+    BUDGET = "budget"
+    FATAL = "fatal"
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A replay that ended early, with what to do about it."""
+
+    kind: HaltKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeekPlan:
+    """What is fixed before the first answer of a week.
+
+    `within`: v̂0 (NaN with one baseline answer a case). `baseline_repeats`: K0. `cap`: K_cap. `opened`: the level of an
+    alert that is open from earlier weeks.
+    """
+
+    spec: Spec
+    within: float
+    baseline_repeats: int
+    cap: int
+    unit: str = "points"
+    opened: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: ask `repeats` answers a case in `phase`, then look.
+
+    `thin`: stages so far that had too many cases without an answer. `again`: the one look of the day after.
+    `retried`: a halted run was already put off by a day once.
+    """
+
+    phase: Phase
+    repeats: int
+    questions: Questions
+    thin: int = 0
+    again: bool = False
+    retried: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """For the run's row."""
+        q = self.questions
+        return {
+            "phase": self.phase.value,
+            "repeats": self.repeats,
+            "thin": self.thin,
+            "again": self.again,
+            "retried": self.retried,
+            "asked": q.asked.tolist(),
+            "fired": q.fired.tolist(),
+            "clear": q.clear.tolist(),
+            "time": float(q.time),
+            "finished": bool(q.finished),
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Progress:
+        """From the run's row."""
+        questions = Questions(
+            asked=np.array(stored["asked"], dtype=np.bool_),
+            fired=np.array(stored["fired"], dtype=np.bool_),
+            clear=np.array(stored["clear"], dtype=np.bool_),
+            time=np.array(stored["time"]),
+            finished=np.array(stored["finished"]),
+        )
+        flags = {name: stored[name] for name in ("repeats", "thin", "again", "retried")}
+        return cls(phase=Phase(stored["phase"]), questions=questions, **flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All answers so far, summed up by case in one order: at deployment, this week, and in the confirming replay."""
+
+    baseline: Moments
+    main: Moments
+    confirm: Moments
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a look concluded: the verdict for now, and what comes next (nothing: the run is done)."""
+
+    level: Level
+    stage: Stage
+    reasons: tuple[str, ...]
+    causes: tuple[Cause, ...] = ()
+    clear: bool = False
+    drop: Interval | None = None
+    confirmation: Interval | None = None
+    next: Progress | None = None
+    wait: Wait | None = None
+
+
+def first(plan: WeekPlan) -> Progress:
+    """Where a week begins: one answer a case; an open alert decides what is asked."""
+    questions = start(investigate=plan.opened is None, rollback=plan.opened in (None, Level.INVESTIGATE))
+    return Progress(Phase.MAIN, 1, questions)
+
+
+def step(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt | None, *, patient: bool) -> Step:
+    """Look at the answers and decide. `patient`: a provider that is down may be asked again the next day."""
+    return replace(
+        _decide(plan, progress, evidence, halt, patient),
+        drop=_interval(plan, evidence.baseline, evidence.main),
+        confirmation=_interval(plan, evidence.baseline, evidence.confirm),
+    )
+
+
+def _decide(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt | None, patient: bool) -> Step:
+    if halt is not None:
+        return _halted(plan, progress, halt, patient)
+    current = evidence.main if progress.phase is Phase.MAIN else evidence.confirm
+    share = missing_share(evidence.baseline, current)
+    if share > MISSING_SHARE:
+        return _thin(plan, progress, share, patient)
+    value, decided = _look(plan, progress, evidence.baseline, current)
+    shown = plan.opened is Level.ROLLBACK
+    stopping = progress.repeats >= SHOWN_REPEATS if shown else bool(decided.finished)
+    if stopping and share > 0 and _missing_matters(plan, progress, evidence.baseline, current, decided):
+        return _undecidable(plan, progress, decided, value, share)
+    if not stopping:
+        return _go_on(plan, progress, decided)
+    conclude = _conclude_main if progress.phase is Phase.MAIN else _conclude_confirmation
+    return conclude(plan, progress, decided, value)
+
+
+def _look(plan: WeekPlan, progress: Progress, baseline: Moments, current: Moments) -> tuple[Estimate, Questions]:
+    value = estimate(baseline, current, repeats=progress.repeats, cap=plan.cap, v0_hat=plan.within)
+    if progress.phase is Phase.CONFIRM:
+        return value, look(progress.questions, value, plan.spec.confirmation())
+    if progress.again:
+        return value, last_look(progress.questions, value, plan.spec)
+    return value, look(progress.questions, value, plan.spec)
+
+
+def _interval(plan: WeekPlan, baseline: Moments, current: Moments) -> Interval | None:
+    paired = (baseline.n > 0) & (current.n > 0)
+    if not paired.any():
+        return None
+    repeats = max(1, int(np.median(current.n[paired])))
+    value = estimate(baseline, current, repeats=repeats, cap=plan.cap, v0_hat=plan.within)
+    bounds = interval(value, scale=plan.spec.scale)
+    return Interval(float(bounds.estimate), float(bounds.low), float(bounds.high))
+
+
+def missing_share(baseline: Moments, current: Moments) -> float:
+    """The share of the cases answered at deployment that have no answer now."""
+    expected = baseline.n > 0
+    return float((expected & (current.n == 0)).sum() / max(1, expected.sum()))
+
+
+def _missing_matters(
+    plan: WeekPlan, progress: Progress, baseline: Moments, current: Moments, decided: Questions
+) -> bool:
+    """Whether counting the missing cases as wrong, or as unchanged, would lead to another conclusion."""
+    for how in Fill:
+        _, other = _look(plan, progress, *fill_missing(baseline, current, how))
+        if bool((other.fired != decided.fired).any()) or bool(other.clear.all() != decided.clear.all()):
+            return True
+    return False
+
+
+def _standing(plan: WeekPlan, questions: Questions) -> Level:
+    """The verdict while answers are still missing: what has fired or is still open, else nothing is known yet."""
+    if plan.opened is not None:
+        return plan.opened
+    return Level.INVESTIGATE if bool(questions.fired[INVESTIGATE]) else Level.INCONCLUSIVE
+
+
+def _go_on(plan: WeekPlan, progress: Progress, decided: Questions, thin: int = 0) -> Step:
+    following = replace(progress, repeats=_next_repeats(plan, progress), questions=decided, thin=thin)
+    pending = progress.phase is Phase.CONFIRM
+    return Step(
+        level=Level.INVESTIGATE if pending else _standing(plan, decided),
+        stage=Stage.PENDING if pending else Stage.WAITING,
+        reasons=(words.more_answers(progress.repeats, following.repeats),),
+        next=following,
+        wait=Wait.STAGE,
+    )
+
+
+def _next_repeats(plan: WeekPlan, progress: Progress) -> int:
+    return min(progress.repeats * 2, plan.cap)
+
+
+def _thin(plan: WeekPlan, progress: Progress, share: float, patient: bool) -> Step:
+    if progress.thin == 0 and progress.repeats < plan.cap and not progress.again:
+        return _go_on(plan, progress, progress.questions, thin=1)
+    return _unmeasured(plan, progress, CauseKind.PROVIDER, words.too_few_answered(share), patient)
+
+
+def _halted(plan: WeekPlan, progress: Progress, halt: Halt, patient: bool) -> Step:
+    if halt.kind is HaltKind.BUDGET:
+        return _unmeasured(plan, progress, CauseKind.BUDGET, halt.message, patient=False)
+    return _unmeasured(plan, progress, CauseKind.PROVIDER, halt.message, patient)
+
+
+def _unmeasured(plan: WeekPlan, progress: Progress, kind: CauseKind, why: str, patient: bool) -> Step:
+    """The provider or the budget ended the run; what had fired before stands, and the rest is not known."""
+    pending = progress.phase is Phase.CONFIRM
+    level = Level.INVESTIGATE if pending else _standing(plan, progress.questions)
+    reasons = (why, words.NOT_CONFIRMED_UNMEASURED) if pending else (why,)
+    causes = (Cause(kind, why),)
+    if patient and not progress.retried:
+        following = replace(progress, thin=0, retried=True)
+        stage = Stage.PENDING if pending else Stage.WAITING
+        return Step(level, stage, (*reasons, words.TOMORROW), causes, next=following, wait=Wait.DAY)
+    return Step(level, Stage.FINAL, reasons, causes)
+
+
+def _undecidable(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate, share: float) -> Step:
+    """Cases without an answer would change the conclusion: ask them again with the next stage, or say so and stop."""
+    if not bool(value.at_cap) and not progress.again and plan.opened is not Level.ROLLBACK:
+        return _go_on(plan, progress, decided)
+    why = words.missing_matter(share, value)
+    if progress.phase is Phase.CONFIRM:
+        return Step(
+            Level.INVESTIGATE, Stage.FINAL, (why, words.NOT_CONFIRMED_UNMEASURED), (Cause(CauseKind.PROVIDER, why),)
+        )
+    level = plan.opened or Level.INCONCLUSIVE
+    return Step(level, Stage.FINAL, (why,), (Cause(CauseKind.PROVIDER, why),))
+
+
+def _conclude_main(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate) -> Step:
+    if bool(decided.fired[ROLLBACK]):
+        following = Progress(Phase.CONFIRM, 1, start(investigate=False))
+        pending = (words.fired(plan, value, ROLLBACK), words.PENDING)
+        return Step(Level.INVESTIGATE, Stage.PENDING, pending, next=following, wait=Wait.CONFIRM)
+    if bool(decided.clear.all()):
+        return Step(Level.PASS, Stage.FINAL, (words.all_clear(plan, value), *words.closing(plan)), clear=True)
+    if plan.opened is not None:
+        return Step(plan.opened, Stage.FINAL, (words.still_open(plan, value),))
+    if bool(decided.fired[INVESTIGATE]):
+        found = (words.fired(plan, value, INVESTIGATE), *words.rollback_question(plan, decided, value))
+        return Step(Level.INVESTIGATE, Stage.FINAL, found)
+    undecided = words.undecided(plan, decided, value)
+    if progress.again:
+        return Step(Level.INCONCLUSIVE, Stage.FINAL, (undecided, words.STANDS))
+    following = replace(progress, repeats=2 * plan.cap, questions=decided, again=True)
+    return Step(Level.INCONCLUSIVE, Stage.WAITING, (undecided, words.ONCE_MORE), next=following, wait=Wait.DAY)
+
+
+def _conclude_confirmation(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate) -> Step:
+    if bool(decided.fired[ROLLBACK]):
+        return Step(Level.ROLLBACK, Stage.CONFIRMED, (words.confirmed(plan, value),))
+    return Step(Level.INVESTIGATE, Stage.FINAL, (words.not_confirmed(plan, decided, value),))

@@ -1,0 +1,136 @@
+"""The reasons of a decision, in words that someone can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.domain.verdict import Level
+from monitor.stats.paired import Estimate, interval
+from monitor.stats.sequential import Questions
+from monitor.stats.spec import INVESTIGATE, ROLLBACK
+
+if TYPE_CHECKING:
+    from monitor.decide.week import WeekPlan
+
+TOMORROW = "It is tried once more tomorrow."
+ONCE_MORE = "It is measured once more tomorrow, with more answers; then that stands."
+STANDS = "This was the second and last look of this week."
+PENDING = "A separate replay with new answers has to confirm it before it becomes a rollback."
+NOT_CONFIRMED_UNMEASURED = "So the pending rollback could not be confirmed; the investigation stands."
+
+
+def amount(value: float, unit: str) -> str:
+    """A drop with its unit, as in `5.6 points` or `6.3%`."""
+    text = f"{value:.1f}".replace("-", "−")
+    return f"{text}%" if unit == "percent" else f"{text} points"
+
+
+def threshold(value: float, unit: str) -> str:
+    """A threshold with its unit, as in `3 points` or `3%`."""
+    return f"{value:g}%" if unit == "percent" else f"{value:g} points"
+
+
+def measured(plan: WeekPlan, value: Estimate) -> str:
+    """The drop with its interval."""
+    bounds = interval(value, scale=plan.spec.scale)
+    low, high = (f"{float(bound):.1f}".replace("-", "−") for bound in (bounds.low, bounds.high))
+    return f"the drop is {amount(float(bounds.estimate), plan.unit)} (95% interval {low} to {high})"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def more_answers(now: int, then: int) -> str:
+    """Why a run waits."""
+    return (
+        f"{now} {'answer' if now == 1 else 'answers'} a case do not settle it yet; it goes on to {then}."
+        if then > now
+        else f"{now} answers a case do not settle it yet; cases without an answer are asked again."
+    )
+
+
+def too_few_answered(share: float) -> str:
+    """An invalid week."""
+    return f"{100 * share:.0f}% of the cases got no answer at all (5% are allowed), so this week measured the provider."
+
+
+def missing_matter(share: float, value: Estimate) -> str:
+    """Missing cases that would change the conclusion."""
+    return (
+        f"{100 * share:.1f}% of the cases got no answer; counted as wrong or as unchanged they would change "
+        f"the verdict, so the {int(value.cases)} answered cases do not settle it."
+    )
+
+
+def fired(plan: WeekPlan, value: Estimate, question: int) -> str:
+    """What a question that fired has shown."""
+    asked = plan.spec.questions[question]
+    edge = threshold(round(asked.null_edge, 2), plan.unit)
+    return (
+        f"{sentence(measured(plan, value))}; noise around a true drop of {edge} or less would look like this in "
+        f"at most {100 * asked.alpha:g}% of weeks."
+    )
+
+
+def all_clear(plan: WeekPlan, value: Estimate) -> str:
+    """Both questions are clear."""
+    low, high = (threshold(q.threshold, plan.unit) for q in plan.spec.questions)
+    return f"{sentence(measured(plan, value))}; a drop of {low}, or of {high}, is ruled out."
+
+
+def closing(plan: WeekPlan) -> tuple[str, ...]:
+    """What a clear week means while an alert is open."""
+    if plan.opened is None:
+        return ()
+    return (f"An alert ({plan.opened.value}) is open from earlier weeks; two clear weeks in a row close it.",)
+
+
+def still_open(plan: WeekPlan, value: Estimate) -> str:
+    """A week under an open alert that did not recover."""
+    name = plan.opened.value if plan.opened else ""
+    question = plan.spec.questions[INVESTIGATE]
+    more = (
+        " This run only shows where the score stands: it decides nothing new." if plan.opened is Level.ROLLBACK else ""
+    )
+    return (
+        f"The alert ({name}) from earlier weeks stays open: {measured(plan, value)}, which does not rule out a drop of "
+        f"{threshold(question.threshold, plan.unit)}.{more}"
+    )
+
+
+def rollback_question(plan: WeekPlan, decided: Questions, value: Estimate) -> tuple[str, ...]:
+    """How the rollback question stands beside an investigation."""
+    limit = threshold(plan.spec.rollback.threshold, plan.unit)
+    if bool(decided.clear[ROLLBACK]):
+        return (f"A drop of {limit} is ruled out.",)
+    if bool(value.single_baseline):
+        return ("The baseline has one answer a case, so no rollback can be decided; collect a larger one.",)
+    return (f"Whether it has reached {limit} is still open.",)
+
+
+def undecided(plan: WeekPlan, decided: Questions, value: Estimate) -> str:
+    """What cannot be told apart."""
+    names = [
+        f"a drop of {threshold(q.threshold, plan.unit)} from one of {threshold(round(q.null_edge, 2), plan.unit)}"
+        for i, q in enumerate(plan.spec.questions)
+        if not decided.clear[i] and not decided.fired[i]
+    ]
+    return f"{sentence(measured(plan, value))}; the answers cannot tell {', nor '.join(names)}."
+
+
+def confirmed(plan: WeekPlan, value: Estimate) -> str:
+    """The second replay agrees."""
+    return f"A separate replay with new answers confirms it: there {measured(plan, value)}."
+
+
+def not_confirmed(plan: WeekPlan, decided: Questions, value: Estimate) -> str:
+    """The second replay does not agree."""
+    limit = threshold(plan.spec.rollback.threshold, plan.unit)
+    what = (
+        f"rules out a drop of {limit}"
+        if bool(decided.clear[ROLLBACK])
+        else f"does not settle whether it has reached {limit}"
+    )
+    return f"The separate replay {what}: there {measured(plan, value)}; the investigation stands."
