@@ -1,0 +1,169 @@
+"""What an alert says, in words and in order of importance, for any channel: pure.
+
+The texts here are as they came, neither escaped nor cut: the channel's own rendering does both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerts.alert import Action, Alert, Drop, Kind, Thresholds
+
+MOST_EXAMPLES = 10
+_NAME = 60  # characters of a target's or a suite's name that a headline has room for
+_STAGES = {
+    "waiting": "more answers are still to come",
+    "pending": "a second replay has yet to confirm the rollback",
+    "confirmed": "confirmed by a second replay",
+    "final": "final",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The parts of a message; `footer` identifies it, and `examples` are the ids of the cases that lost most."""
+
+    headline: str
+    lead: str
+    meaning: str
+    actions: tuple[Action, ...]
+    facts: tuple[tuple[str, str], ...]
+    reasons: tuple[str, ...]
+    examples: tuple[str, ...]
+    footer: tuple[tuple[str, str], ...]
+
+
+def tell(alert: Alert) -> Story:
+    """The story of one alert."""
+    causes = tuple(f"Likely cause: {c.cause}. {c.evidence}" for c in alert.causes)
+    return Story(
+        headline=_headline(alert),
+        lead=_lead(alert),
+        meaning=alert.meaning,
+        actions=alert.actions,
+        facts=tuple(_facts(alert)),
+        reasons=(*causes, *alert.reasons),
+        examples=tuple(e.case for e in alert.examples[:MOST_EXAMPLES]),
+        footer=tuple(_footer(alert)),
+    )
+
+
+def points(value: float | None) -> str:
+    """A score in [0, 1] on the scale of 0 to 100 that drops are given on."""
+    return "unknown" if value is None else f"{100 * value:.1f}"
+
+
+def instant(moment: datetime) -> str:
+    """A UTC instant as a person reads it, the same in every locale."""
+    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.weekday()]
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    return f"{day} {moment.day} {months[moment.month - 1]} {moment.year}, {moment:%H:%M} UTC"
+
+
+def _headline(alert: Alert) -> str:
+    where = f"{_short(alert.target)} on {_short(alert.suite)}"
+    return f"{_mark(alert)} {_event(alert)}: {where}"
+
+
+def _mark(alert: Alert) -> str:
+    if alert.kind in (Kind.WORSE, Kind.AGAIN):
+        return {"rollback": "🔴", "investigate": "🟠"}.get(alert.verdict, "⚪")
+    return {Kind.RECOVERED: "✅", Kind.RECOVERING: "🟢", Kind.UNMEASURED: "⚫"}.get(alert.kind, "⚪")
+
+
+def _event(alert: Alert) -> str:
+    if alert.kind is Kind.RECOVERED:
+        return "RECOVERED"
+    if alert.kind is Kind.RECOVERING:
+        return "CLEAR ONCE, alert still open"
+    if alert.kind is Kind.UNMEASURED:
+        return "NOT MEASURED"
+    verdict = _short(alert.verdict).upper()
+    if alert.stage == "pending":
+        verdict += ", rollback pending"
+    return f"STILL {verdict}" if alert.kind is Kind.AGAIN else verdict
+
+
+def _lead(alert: Alert) -> str:
+    if alert.score is None:
+        then = "" if alert.baseline_score is None else f" At deployment the score was {points(alert.baseline_score)}."
+        return f"There is no score from this run.{then}"
+    if alert.baseline_score is None:
+        return f"Score {points(alert.score)} of 100. There is no baseline to compare it with."
+    score = f"Score {points(alert.score)} of 100, at deployment {points(alert.baseline_score)}"
+    drop = alert.drop
+    if drop is None or drop.points is None:
+        return f"{score}. How large the drop is, is not known."
+    return f"{score}: {_change(drop)}."
+
+
+def _change(drop: Drop) -> str:
+    """The drop in words with its interval, e.g. `down 5.6 points (95% interval 4.5 to 6.7)`."""
+    if drop.points is None:
+        return "unknown"
+    way = "down" if drop.points >= 0 else "up"
+    low, high = (drop.low, drop.high) if drop.points >= 0 else (_minus(drop.high), _minus(drop.low))
+    if low is None and high is None:
+        interval = "interval unknown"
+    else:
+        interval = f"{100 * drop.confidence:g}% interval {_bound(low)} to {_bound(high)}"
+    return f"{way} {abs(drop.points):.1f} points ({interval})"
+
+
+def _facts(alert: Alert) -> list[tuple[str, str]]:
+    facts = [("Verdict", f"{alert.verdict} ({_STAGES.get(alert.stage, alert.stage)})")]
+    if alert.previous_verdict is not None:
+        facts.append(("Verdict before", alert.previous_verdict))
+    if alert.since is not None:
+        facts.append(("Bad since", instant(alert.since) + _age(alert)))
+    if alert.confirmation is not None:
+        facts.append(("Second replay", _change(alert.confirmation)))
+    if alert.thresholds is not None:
+        facts.append(("Thresholds", _limits(alert.thresholds)))
+    if alert.cases or alert.answers:
+        facts.append(("Measured on", f"{alert.cases:,} cases, {alert.answers:,} answers"))
+    if alert.model_requested or alert.model_reported:
+        facts.append(("Model", _model(alert)))
+    return facts
+
+
+def _model(alert: Alert) -> str:
+    if not alert.model_requested or not alert.model_reported or alert.model_requested == alert.model_reported:
+        return alert.model_reported or alert.model_requested or ""
+    # Whoever reads this must see both names, however long one of them is.
+    return f"asked for {_short(alert.model_requested)}, answered by {_short(alert.model_reported)}"
+
+
+def _limits(thresholds: Thresholds) -> str:
+    unit = "% of the baseline" if thresholds.unit == "percent" else " points"
+    return f"investigate at {thresholds.investigate:g}{unit}, roll back at {thresholds.rollback:g}{unit}"
+
+
+def _age(alert: Alert) -> str:
+    if alert.since is None or alert.finished_at is None or alert.finished_at - alert.since < timedelta(hours=1):
+        return ""
+    age = alert.finished_at - alert.since
+    count, unit = (age.days, "day") if age >= timedelta(days=1) else (int(age.total_seconds() // 3600), "hour")
+    return f" ({count} {unit}{'s' if count != 1 else ''})"
+
+
+def _footer(alert: Alert) -> list[tuple[str, str]]:
+    footer = [("Run", alert.run)] if alert.run else []
+    if alert.slot is not None:
+        footer.append(("Slot", instant(alert.slot)))
+    if alert.finished_at is not None:
+        footer.append(("Measured", instant(alert.finished_at)))
+    return [*footer, ("Alert", alert.id)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[:_NAME]}…"
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _bound(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}".replace("-0.0", "0.0")
