@@ -1,0 +1,182 @@
+"""The drop of one week, paired by case, with its standard error, degrees of freedom and information."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.stats.moments import Moments
+from monitor.stats.quantiles import BoolArray, FloatArray, Numbers, t_upper
+
+FEW_CASES = 10
+"""While fewer cases than this vary, the standard error has a floor: their variance is not a measured one."""
+
+FLOOR = 0.5
+"""The floor, in cases: half of one case's whole score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What judging the baseline again with today's judge changes, case by case; arrays (..., cases).
+
+    `shift` is added to the baseline mean, `variance` to the variance of that mean. `repeats`: how many baseline answers
+    were judged again; they set the degrees of freedom of the baseline's terms.
+    """
+
+    shift: FloatArray
+    variance: FloatArray
+    repeats: Numbers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The drop of one week (or of each of many: every array has the shape of the weeks, () for one).
+
+    `drop`, `se`, `se_cap` are on the 0-1 scale; a positive drop is a loss. `se_cap`: the SE expected at the cap.
+    `df`: degrees of freedom. `cases`: answered in both periods. `information`: SE_cap² / SE², at most 1, and 1 at the
+    cap. `at_cap`: no more answers are to be asked for. `floored`: the SE is the floor for cases that hardly vary.
+    `single_baseline`: one baseline answer a case, with which no rollback is fired. `repeats`: answers a case so far.
+    """
+
+    drop: FloatArray
+    se: FloatArray
+    se_cap: FloatArray
+    df: FloatArray
+    cases: FloatArray
+    information: FloatArray
+    at_cap: BoolArray
+    floored: BoolArray
+    single_baseline: BoolArray
+    repeats: int
+
+
+class Bounds(NamedTuple):
+    """A drop and its two-sided interval, in the unit of the scale; each an array of the shape of the weeks."""
+
+    estimate: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+class _Terms(NamedTuple):
+    """Variances of the case means, 0 where not paired, and the answers that they come from; all (..., cases)."""
+
+    baseline: FloatArray
+    baseline_n: FloatArray
+    current: FloatArray
+    current_n: FloatArray
+
+
+def estimate(
+    baseline: Moments,
+    current: Moments,
+    *,
+    repeats: int,
+    cap: int | npt.NDArray[np.int64],
+    v0_hat: Numbers,
+    correction: Correction | None = None,
+) -> Estimate:
+    """The drop of `current` below `baseline`: mean over the cases answered in both of p̂0 − p̂t.
+
+    `repeats`: answers a case so far (the stage's K). `cap`: K_cap. `v0_hat`: within-case variance of the baseline (see
+    `within_variance`; NaN with one baseline answer a case). `cap` and `v0_hat` may differ by week. The cases are fixed,
+    so the variance of the mean is the sum of their own (Miller, arXiv 2411.00640, on resampling answers); degrees of
+    freedom by Satterthwaite. With no case in common the drop is NaN, which neither clears nor fires anything.
+    """
+    paired = (baseline.n > 0) & (current.n > 0)
+    count = paired.sum(axis=-1).astype(np.float64)
+    cases = np.where(count > 0, count, np.nan)
+    within = np.nan_to_num(np.asarray(v0_hat, dtype=np.float64))
+    p0, baseline_terms, baseline_n = _baseline_terms(baseline, within, correction)
+    difference = np.where(paired, p0 - current.mean, 0.0)
+    drop = difference.sum(axis=-1) / cases
+    current_terms = np.where(
+        current.n >= 2, current.var / np.maximum(current.n, 1.0), np.maximum(0.0, difference**2 - baseline_terms)
+    )
+    terms = _Terms(np.where(paired, baseline_terms, 0.0), baseline_n, np.where(paired, current_terms, 0.0), current.n)
+    single = np.where(paired, baseline.n, 0.0).max(axis=-1, initial=0.0) == 1.0
+
+    s0 = terms.baseline.sum(axis=-1) / cases**2
+    sw = np.maximum(terms.current.sum(axis=-1) / cases**2, within / (cases * repeats))
+    spread = np.where(paired, (difference - drop[..., np.newaxis]) ** 2, 0.0).sum(axis=-1)
+    single_variance = spread / np.maximum(cases - 1.0, 1.0) / cases
+    variance = np.where(single, single_variance, s0 + sw)
+    variance_cap = np.where(single, single_variance, s0 + sw * repeats / cap)
+
+    varying = np.where(single, (difference != 0).sum(axis=-1), (terms.current > 0).sum(axis=-1))
+    floor = np.where(varying < FEW_CASES, FLOOR / cases, 0.0)
+    se = np.maximum(np.sqrt(variance), floor)
+    se_cap = np.maximum(np.sqrt(variance_cap), floor)
+    floored = (floor > 0) & (se <= floor)
+    at_cap = (np.asarray(repeats) >= cap) | (floored & (repeats >= 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(single, repeats / np.asarray(cap), np.minimum(1.0, se_cap**2 / se**2))
+    return Estimate(
+        drop=np.asarray(drop),
+        se=np.asarray(se),
+        se_cap=np.asarray(se_cap),
+        df=_degrees(terms, cases, from_cases=single | (repeats == 1)),
+        cases=np.asarray(count),
+        information=np.where(at_cap, 1.0, ratio),
+        at_cap=np.asarray(at_cap),
+        floored=np.asarray(floored),
+        single_baseline=np.asarray(single),
+        repeats=repeats,
+    )
+
+
+def _baseline_terms(
+    baseline: Moments, within: FloatArray, correction: Correction | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean, variance of the mean and number of answers a case at deployment, as today's judge sees them.
+
+    A case with a single answer among others with several gets the suite's variance, having none of its own. A case that
+    is taken as known stays as it is.
+    """
+    own = np.where(baseline.n >= 2, baseline.var, within[..., np.newaxis])
+    terms = own / np.maximum(baseline.n, 1.0)
+    if correction is None:
+        return baseline.mean, terms, baseline.n
+    known = np.isinf(baseline.n)
+    mean = np.where(known, baseline.mean, baseline.mean + correction.shift)
+    terms = np.where(known, terms, terms + correction.variance)
+    counted = baseline.n if correction.repeats is None else np.where(known, baseline.n, correction.repeats)
+    return mean, terms, counted
+
+
+def _degrees(terms: _Terms, cases: FloatArray, *, from_cases: BoolArray) -> FloatArray:
+    """Satterthwaite's degrees of freedom over all terms of both periods; cases − 1 where `from_cases`, or all are 0."""
+    total = terms.baseline.sum(axis=-1) + terms.current.sum(axis=-1)
+    parts = (terms.baseline**2 / np.maximum(terms.baseline_n - 1.0, 1.0)).sum(axis=-1) + (
+        terms.current**2 / np.maximum(terms.current_n - 1.0, 1.0)
+    ).sum(axis=-1)
+    usable = (parts > 0) & ~from_cases
+    return np.where(usable, total**2 / np.where(usable, parts, 1.0), cases - 1.0)
+
+
+def interval(value: Estimate, confidence: float = 0.95, scale: Numbers = 100.0) -> Bounds:
+    """The drop with its two-sided interval by t, times `scale` (100 gives points; see `unit_scale`)."""
+    reach = t_upper((1.0 - confidence) / 2.0, value.df) * value.se
+    return Bounds(*(np.asarray(side * scale) for side in (value.drop, value.drop - reach, value.drop + reach)))
+
+
+def new_case_se(baseline: Moments, current: Moments, clusters: npt.NDArray[np.int64] | None = None) -> float:
+    """Standard error of the drop for *new* cases of the same kind, on the 0-1 scale, which no repeat can shrink.
+
+    For one week: arrays (cases,). `clusters`: cases with the same number belong together; None means each stands alone.
+    The cluster-robust error of a mean, with G/(G − 1) (Miller, arXiv 2411.00640). NaN with fewer than two clusters.
+    """
+    paired = (baseline.n > 0) & (current.n > 0)
+    difference = (baseline.mean - current.mean)[paired]
+    if difference.size == 0:
+        return float("nan")
+    residual = difference - difference.mean()
+    labels = np.arange(difference.size) if clusters is None else clusters[paired]
+    _, group = np.unique(labels, return_inverse=True)
+    sums = np.bincount(group, weights=residual)
+    if sums.size < 2:
+        return float("nan")
+    return float(np.sqrt(sums.size / (sums.size - 1) * np.sum(sums**2)) / difference.size)
