@@ -6,13 +6,29 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from monitor.config.fields import Duration, InputPath, Secret
+from monitor.config.fields import (
+    Count,
+    Duration,
+    Flag,
+    InputFile,
+    InputFolder,
+    NotNegative,
+    Positive,
+    PositiveDuration,
+    Prompt,
+    Repeats,
+    Secret,
+    Text,
+    TextOrSecret,
+    WebAddress,
+)
+from monitor.config.schedule import checked_cron, checked_timezone
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
+# Far above any sensible weight, and far below where a sum of weights would overflow.
+Weight = Annotated[float, Field(strict=True, gt=0.0, le=1e6, allow_inf_nan=False)]
 
 
 class Table(BaseModel):
@@ -24,14 +40,14 @@ class Table(BaseModel):
 class Database(Table):
     """`[database]`."""
 
-    url: str | Secret = "sqlite:///heldout.db"
+    url: TextOrSecret = "sqlite:///heldout.db"
 
 
 class Schedule(Table):
     """`[schedule]`: when production is measured."""
 
-    cron: str = "0 6 * * mon"
-    timezone: str = "UTC"
+    cron: Annotated[str, AfterValidator(checked_cron)] = "0 6 * * mon"
+    timezone: Annotated[str, AfterValidator(checked_timezone)] = "UTC"
     catch_up: Duration = timedelta(days=7)
 
 
@@ -46,8 +62,8 @@ class ThresholdTable(Table):
 class Decision(Table):
     """`[decision]`: how many answers are asked for, and when."""
 
-    baseline_repeats: Literal["auto"] | Annotated[int, Field(ge=1, le=128)] = "auto"
-    max_repeats: Literal["auto"] | Annotated[int, Field(ge=1, le=128)] = "auto"
+    baseline_repeats: Repeats = "auto"
+    max_repeats: Repeats = "auto"
     stage_gap: Duration = timedelta(hours=1)
     confirm_gap: Duration = timedelta(hours=6)
 
@@ -57,7 +73,7 @@ class Budget(Table):
 
     baseline_usd: NotNegative = 50.0
     usd_per_run: NotNegative = 10.0
-    calls_per_run: Annotated[int, Field(ge=1)] = 20_000
+    calls_per_run: Count = 20_000
     usd_per_month: NotNegative = 200.0
 
 
@@ -65,7 +81,8 @@ class MetricConfig(Table):
     """A metric with its options, as in `{ name = "numeric", tolerance = 0.01 }`; a plain string is the name alone."""
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
-    name: str
+
+    name: Text
 
     @property
     def options(self) -> dict[str, Any]:
@@ -73,13 +90,29 @@ class MetricConfig(Table):
         return dict(self.model_extra or {})
 
 
+def _named_metric(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
 class SuiteConfig(Table):
     """`[suites.NAME]`: a test set and how it is scored."""
 
-    cases: InputPath
-    metrics: tuple[MetricConfig, ...]
-    headline: dict[str, Positive] = Field(default_factory=dict)
+    cases: InputFile
+    metrics: Annotated[tuple[Annotated[MetricConfig, BeforeValidator(_named_metric)], ...], Field(min_length=1)]
+    headline: dict[str, Weight] = Field(default_factory=dict)
     purpose: Literal["task", "general"] = "task"
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The share of each scorer in the headline score; they add up to 1. Scorers that are not named have none.
+
+        The headline's numbers only say how the scorers compare: 2 and 2 is 0.5 and 0.5. Without a headline the only
+        scorer counts alone.
+        """
+        if not self.headline:
+            return {self.metrics[0].name: 1.0}
+        total = sum(self.headline.values())
+        return {name: weight / total for name, weight in self.headline.items()}
 
 
 class Price(Table):
@@ -92,25 +125,25 @@ class Price(Table):
 class TargetTable(Table):
     """What `[targets.NAME]` holds for every provider."""
 
-    suites: tuple[str, ...] = ()
+    suites: tuple[Text, ...] = ()
     role: Literal["production", "reference", "candidate"] = "production"
     reference: Literal["prompt", "rag", "previous"] | None = None
-    against: str | None = None
-    concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
+    against: Text | None = None
+    concurrency: Concurrency = 8
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
-    timeout: Duration = timedelta(seconds=60)
+    timeout: PositiveDuration = timedelta(seconds=60)
     retry_for: Duration = timedelta(minutes=5)
     price: Price | None = None
 
 
 class ChatTable(TargetTable):
-    """What the two chat providers share."""
+    """What the two chat providers share. `system` is the prompt itself, also where the file says `{ file = "…" }`."""
 
-    model: str
-    base_url: str | None = None
+    model: Text
+    base_url: WebAddress | None = None
     api_key: Secret | None = None
-    system: str | InputPath | None = None
+    system: Prompt | None = None
     params: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -126,33 +159,40 @@ class AnthropicTarget(ChatTable):
     provider: Literal["anthropic"]
 
 
+def _template(body: str) -> str:
+    # Jinja2 is imported only where a target needs it.
+    from monitor.config.templating import checked_template
+
+    return checked_template(body)
+
+
 class HttpTarget(TargetTable):
     """`provider = "http"`: a JSON endpoint, by a template for the body and a path to the answer."""
 
     provider: Literal["http"]
-    url: str
-    body: str
-    answer: str
-    contexts: str | None = None
-    headers: dict[str, str | Secret] = Field(default_factory=dict)
-    concurrency: Annotated[int, Field(ge=1, le=1024)] = 4
+    url: WebAddress
+    body: Annotated[str, AfterValidator(_template)]
+    answer: Text
+    contexts: Text | None = None
+    headers: dict[str, TextOrSecret] = Field(default_factory=dict)
+    concurrency: Concurrency = 4
 
 
 class CommandTarget(TargetTable):
     """`provider = "command"`: a program, with the case as JSON on its standard input."""
 
     provider: Literal["command"]
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    concurrency: Annotated[int, Field(ge=1, le=1024)] = 4
+    command: Annotated[tuple[Text, ...], Field(min_length=1)]
+    concurrency: Concurrency = 4
 
 
 class RagTarget(TargetTable):
     """`provider = "rag"`: the built-in retrieval over a folder of Markdown and text."""
 
     provider: Literal["rag"]
-    documents: InputPath
-    generator: str = "extract"
-    passages: Annotated[int, Field(ge=1, le=50)] = 4
+    documents: InputFolder
+    generator: Text = "extract"
+    passages: Annotated[int, Field(strict=True, ge=1, le=50)] = 4
 
 
 TargetConfig = Annotated[
@@ -165,9 +205,9 @@ class Slack(Table):
 
     token: Secret | None = None
     webhook_url: Secret | None = None
-    channel: str | None = None
-    show_cases: bool = False
-    base_url: str | None = None
+    channel: Text | None = None
+    show_cases: Flag = False
+    base_url: WebAddress | None = None
 
 
 class Alerts(Table):
@@ -177,7 +217,7 @@ class Alerts(Table):
 
 
 class Config(Table):
-    """The whole of config.toml. `path` is the file it was read from; relative input paths are relative to its folder."""
+    """The whole of config.toml. `path` is the file that it was read from; paths of what is read are absolute."""
 
     path: Path
     database: Database = Database()

@@ -1,0 +1,68 @@
+"""Keys of the contract whose feature this version does not have: they are refused, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from monitor.config.places import Finding, Place
+
+NOT_YET = "not in this version"
+
+_TABLES = ("judges", "judging", "deadman", "hooks", "web", "reports")
+_KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("suites", "*"): ("rubrics",),
+    ("targets", "*"): ("fallback", "compare_with"),
+    ("alerts",): ("repeat_every", "email"),
+    ("alerts", "slack"): (
+        "app_token",
+        "signing_secret",
+        "team",
+        "approvers",
+        "mention",
+        "fallback_channel",
+        "fallback_after",
+    ),
+}
+
+
+def later_keys(document: dict[str, Any]) -> Iterator[Finding]:
+    """Every table and key of `document` that a later version will understand."""
+    for name in _TABLES:
+        if name in document:
+            entries = document[name] if name in ("judges", "hooks") else None
+            for entry in entries if isinstance(entries, dict) and entries else [None]:
+                yield ((name,) if entry is None else (name, entry)), NOT_YET
+    for path, keys in _KEYS.items():
+        for place, table in _tables_at(document, path):
+            for key in keys:
+                if key in table:
+                    yield (*place, key), NOT_YET
+    for place, suite in _tables_at(document, ("suites", "*")):
+        yield from _rubrics_in_headline(place, suite.get("rubrics"), suite.get("headline"))
+
+
+def _rubrics_in_headline(place: Place, rubrics: Any, headline: Any) -> Iterator[Finding]:
+    if isinstance(rubrics, list) and isinstance(headline, dict):
+        for name in headline:
+            if name in rubrics:
+                yield (*place, "headline", name), f"{NOT_YET}: a rubric"
+
+
+def _tables_at(table: Any, path: tuple[str, ...], place: Place = ()) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """The tables of the document that `path` describes, where `*` is any name."""
+    if not isinstance(table, dict):
+        return
+    if not path:
+        yield place, table
+        return
+    for name in table if path[0] == "*" else path[:1]:
+        if name in table:
+            yield from _tables_at(table[name], path[1:], (*place, name))
+
+
+def without(value: Any, places: set[Place], here: Place = ()) -> Any:
+    """`value` without what stands at `places`; the document itself is left as it is."""
+    if not isinstance(value, dict):
+        return value
+    return {key: without(item, places, (*here, key)) for key, item in value.items() if (*here, key) not in places}
