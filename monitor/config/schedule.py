@@ -40,6 +40,6 @@ def checked_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        hint = did_you_mean(name, available_timezones())
-        raise ValueError(f'is not a time zone: write one such as "Europe/Vienna" or "UTC"{hint}') from None
+        hint = did_you_mean(name, available_timezones()) or ': write one such as "Europe/Vienna" or "UTC"'
+        raise ValueError(f"is not a time zone{hint}") from None
     return name

@@ -75,11 +75,14 @@ _WHAT = {
 
 def findings(document: dict[str, Any], errors: list[ErrorDetails]) -> list[Finding]:
     """The errors of validating `document` against `Config`, each with its place in the document."""
-    return [(place, _message(document, place, error)) for error in errors for place in [_place(error["loc"])]]
+    return [(place, _message(document, place, error)) for error in errors for place in [_place(error)]]
 
 
-def _place(loc: tuple[int | str, ...]) -> Place:
+def _place(error: ErrorDetails) -> Place:
     """The path in the file: without the provider and the kind of value, which the models put into it."""
+    loc = error["loc"]
+    if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return (*loc, "provider")
     parts = [*loc[:2], *loc[3:]] if loc[0] == "targets" and len(loc) > 2 and loc[2] in PROVIDERS else list(loc)
     return tuple(part for part in parts if not (isinstance(part, str) and part in ("<text>", "<reference>")))
 
@@ -96,7 +99,7 @@ def _message(document: dict[str, Any], place: Place, error: ErrorDetails) -> str
     if kind == "union_tag_not_found":
         return f"is missing: one of {listing(PROVIDERS)}"
     if kind == "union_tag_invalid":
-        return f"must be one of {listing(PROVIDERS)}{_near(document, (*place, 'provider'), PROVIDERS)}"
+        return f"must be one of {listing(PROVIDERS)}{_near(document, place, PROVIDERS)}"
     if kind in ("model_type", "model_attributes_type"):
         if context.get("class_name") == "Secret":
             return f"must be a reference, never the secret itself: {HOW_TO_REFER}"
