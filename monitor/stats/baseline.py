@@ -25,6 +25,12 @@ POWER_Z = 1.645
 """The power of the smallest confirmable drop: found 95 times in 100."""
 
 
+class UnknownVariationError(ValueError):
+    """The variance within cases is not known yet; more answers help."""
+
+    permanent = False
+
+
 @dataclass(frozen=True, slots=True)
 class Variation:
     """How the scores at deployment vary; floats, or arrays with one value a week.
@@ -85,11 +91,19 @@ def repeats_needed(within: Numbers, cases: int, spec: Spec) -> IntArray:
 
 
 def baseline_repeats(within: float, cases: int, spec: Spec) -> int:
-    """K0 from the pilot's variance; `GapTooSmallError`, with the smallest gap that works, where it would pass 128."""
+    """K0 from the pilot's variance; `GapTooSmallError`, with the smallest gap that works, where it would pass 128.
+
+    `UnknownVariationError` where the variance is NaN.
+    """
+    if not math.isfinite(within):
+        raise UnknownVariationError(
+            "no case of the pilot was scored twice, so nothing is known of how much the answers vary; "
+            "collect the missing answers, or set decision.baseline_repeats"
+        )
     needed = int(repeats_needed(within, cases, spec))
     if needed > MOST_BASELINE_REPEATS:
         gap = spec.rollback.threshold - spec.rollback.null_edge
-        exact = gap * math.sqrt(BASELINE_SHARE * within / (cases * float(spec.target_se) ** 2) / MOST_BASELINE_REPEATS)
+        exact = gap * math.sqrt(BASELINE_SHARE * within / (cases * spec.target_se**2) / MOST_BASELINE_REPEATS)
         raise GapTooSmallError(gap, math.ceil(exact * 100.0) / 100.0, needed)
     return needed
 
@@ -114,7 +128,7 @@ def week_cap(varied: Variation, cases: int, baseline: int, spec: Spec) -> Cap:
         return Cap(SINGLE_BASELINE_CAP, reachable=False, baseline_that_would_do=None, cases_that_would_do=None)
     repeats = int(cap_repeats(varied, cases, baseline, spec))
     within, week = float(varied.within), float(week_variance(varied))
-    wanted = float(spec.target_se) ** 2
+    wanted = spec.target_se**2
     if (within / baseline + week / repeats) / cases <= wanted:
         return Cap(repeats, reachable=True, baseline_that_would_do=None, cases_that_would_do=None)
     room = cases * wanted - week / LARGEST_CAP

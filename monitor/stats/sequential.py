@@ -48,9 +48,11 @@ class Questions:
         return Questions(asked, fired, clear, time, finished)
 
 
-def start(*, investigate: bool = True, rollback: bool = True, weeks: tuple[int, ...] = ()) -> Questions:
-    """Before the first look: which questions are asked, and how many weeks run side by side (none: one week)."""
-    asked = np.broadcast_to(np.array([investigate, rollback]), (*weeks, 2)).copy()
+def start(
+    *, investigate: bool | BoolArray = True, rollback: bool | BoolArray = True, weeks: tuple[int, ...] = ()
+) -> Questions:
+    """Before the first look: which questions are asked (in each week), and the shape of the weeks (none: one week)."""
+    asked = np.stack([np.broadcast_to(question, weeks) for question in (investigate, rollback)], axis=-1)
     return Questions(
         asked=asked,
         fired=np.zeros_like(asked),

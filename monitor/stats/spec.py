@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from monitor.stats.quantiles import FloatArray, Numbers, z_upper
+from monitor.stats.quantiles import z_upper
 
 INVESTIGATE, ROLLBACK = 0, 1
 """Places of the two questions along the last axis of an array."""
@@ -53,16 +51,15 @@ class Question:
 class Spec:
     """Both questions, and `scale`: how many units of the thresholds a score of 1 is worth.
 
-    100 for points; 100 / m̄ for percent of the baseline score m̄, which is taken as known (see `unit_scale`). It may be
-    an array with one value a week.
+    100 for points; 100 / m̄ for percent of the baseline score m̄, which is taken as known (see `unit_scale`).
     """
 
     investigate: Question
     rollback: Question
-    scale: Numbers = POINTS
+    scale: float = POINTS
 
     @classmethod
-    def from_thresholds(cls, investigate: float, rollback: float, scale: Numbers = POINTS) -> Spec:
+    def from_thresholds(cls, investigate: float, rollback: float, scale: float = POINTS) -> Spec:
         """The questions for two thresholds; `ThresholdError` where they are not 0 < investigate < rollback."""
         if not (math.isfinite(investigate) and investigate > 0):
             raise ThresholdError(f"thresholds.investigate must be a number above 0, not {investigate:g}")
@@ -86,13 +83,13 @@ class Spec:
         return (self.investigate, self.rollback)
 
     @property
-    def target_se(self) -> FloatArray:
+    def target_se(self) -> float:
         """SE*, the standard error on the 0-1 scale at which a drop of the rollback threshold is found.
 
         With it a drop at the threshold passes the rollback's null edge by both its error, .001, and .02 missed.
         """
         gap = self.rollback.threshold - self.rollback.null_edge
-        return np.asarray(gap / (z_upper(0.001) + z_upper(0.02)) / self.scale)
+        return float(gap / (z_upper(0.001) + z_upper(0.02)) / self.scale)
 
 
 def unit_scale(unit: str, baseline_mean: float) -> float:
