@@ -1,0 +1,126 @@
+"""What the chat providers share: their settings, one request within its time-out, the SDKs' errors put into ours."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from monitor.domain.answer import ErrorKind, Reply, TargetError
+from monitor.domain.case import Case
+from monitor.targets.port import Account
+from monitor.targets.wire import Endpoint, error_inside, parse_object, status_error
+
+if TYPE_CHECKING:
+    import httpx2
+
+CONNECTIONS = 1024  # what the configuration allows at most: who asks bounds how many are asked, never the pool
+KEEP_ALIVE = 15.0  # seconds; below the usual 20 to 75 of servers, so that a reused connection is rarely a dead one
+
+
+@dataclass(frozen=True)
+class ChatSettings:
+    """Everything a chat target needs; `key_name` says where the key came from, `timeout` is in seconds."""
+
+    model: str
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+    key_name: str | None = None
+    system: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = 60.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
+def account_key(provider: str, base_url: str, key: str | None) -> str:
+    """Who pays: provider, address, and the first 12 hex digits of the key's SHA-256."""
+    digest = hashlib.sha256((key or "").encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{provider} {base_url.rstrip('/')} {digest}"
+
+
+class ChatTarget(ABC):
+    """A chat model behind a vendor's SDK, which is imported at the first question.
+
+    The SDKs' low-level `post` is used in place of their `create`: it keeps their authentication, TLS and connections,
+    and leaves out the typed models on both ways, which cost half of the CPU time of a call.
+    """
+
+    provider: str
+
+    def __init__(self, settings: ChatSettings) -> None:
+        self._settings = settings
+        self._endpoint = Endpoint(
+            settings.base_url, settings.model, settings.key_name, (settings.key,) if settings.key else ()
+        )
+        key = account_key(self.provider, settings.base_url, settings.key)
+        self._account = Account(key, settings.requests_per_minute, settings.tokens_per_minute)
+
+    @property
+    def account(self) -> Account:
+        """The account that pays for an answer."""
+        return self._account
+
+    async def ask(self, case: Case) -> Reply:
+        """Ask once; raises `TargetError` and nothing else."""
+        response = await self._post(self._body(case))
+        body = parse_object(self._endpoint, response.content)
+        fault = error_inside(self._endpoint, response.headers, body)
+        if fault is not None:
+            raise fault
+        return self._reply(body)
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close connections; safe to call twice."""
+
+    @abstractmethod
+    def _body(self, case: Case) -> dict[str, Any]:
+        """The request's JSON."""
+
+    @abstractmethod
+    def _reply(self, body: dict[str, Any]) -> Reply:
+        """The reply in a body that holds no error."""
+
+    @abstractmethod
+    async def _send(self, body: dict[str, Any]) -> httpx2.Response:
+        """One request by the SDK, with the SDK's errors."""
+
+    @abstractmethod
+    def _sdk_error(self) -> type[Exception]:
+        """The base of the SDK's errors."""
+
+    async def _post(self, body: dict[str, Any]) -> httpx2.Response:
+        import aiohttp
+        import httpx2
+
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                return await self._send(body)
+        # The SDKs let some of their transports' errors through as they are.
+        except (self._sdk_error(), httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise self._read(error) from None
+        except UnicodeEncodeError:
+            message = "the case or the key holds characters that cannot be sent"
+            raise TargetError(ErrorKind.REFUSED_REQUEST, message, permanent=True) from None
+
+    def _read(self, error: Exception) -> TargetError:
+        status = getattr(error, "status_code", None)
+        response: httpx2.Response | None = getattr(error, "response", None)
+        if status is not None and response is not None:
+            return status_error(self._endpoint, status, response.headers, getattr(error, "body", None))
+        # openai's transport reports a closed connection as a time-out; only a real one has a TimeoutError beneath it.
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, TimeoutError):
+                message = f"{self._endpoint.place} gave no answer within {self._settings.timeout:g} s"
+                return TargetError(ErrorKind.TIMEOUT, message)
+            last, cause = cause, cause.__cause__
+        said = self._endpoint.quote(f"{type(last).__name__}: {last}")
+        return TargetError(ErrorKind.CONNECTION, f"no connection with {self._endpoint.place}: {said}")
+
+    def _malformed(self, what: str) -> TargetError:
+        return TargetError(ErrorKind.MALFORMED, f"{self._endpoint.place} answered {what}")

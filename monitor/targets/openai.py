@@ -1,0 +1,96 @@
+"""Chat completions, of OpenAI or of any server that speaks like it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from monitor.domain.answer import Reply
+from monitor.domain.case import Case
+from monitor.targets.chat import CONNECTIONS, KEEP_ALIVE, ChatSettings, ChatTarget
+from monitor.targets.wire import count_or_none, error_inside, object_or_empty, storable, text_of_parts, text_or_none
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import AsyncOpenAI
+
+
+# Set by heldout itself, or changing what a reply looks like.
+RESERVED_PARAMS = frozenset({"model", "messages", "stream", "stream_options", "n"})
+
+
+class OpenAIChat(ChatTarget):
+    """A model asked by chat completions."""
+
+    provider = "openai"
+
+    def __init__(self, settings: ChatSettings) -> None:
+        super().__init__(settings)
+        self._sdk: AsyncOpenAI | None = None
+
+    async def aclose(self) -> None:
+        """Close connections; safe to call twice."""
+        sdk, self._sdk = self._sdk, None
+        if sdk is not None:
+            await sdk.close()
+
+    def _body(self, case: Case) -> dict[str, Any]:
+        messages = [{"role": turn.role, "content": turn.content} for turn in case.messages]
+        if self._settings.system:
+            messages.insert(0, {"role": "system", "content": self._settings.system})
+        return {**self._settings.params, "model": self._settings.model, "messages": messages}
+
+    async def _send(self, body: dict[str, Any]) -> httpx2.Response:
+        import httpx2
+
+        sdk = self._client()
+        return await sdk.post("/chat/completions", body=body, cast_to=httpx2.Response)
+
+    def _client(self) -> AsyncOpenAI:
+        if self._sdk is None:
+            import httpx2
+            from openai import AsyncOpenAI, DefaultAioHttpClient
+
+            limits = httpx2.Limits(
+                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE
+            )
+            self._sdk = AsyncOpenAI(
+                # The SDK would otherwise take whatever key and address the environment holds.
+                api_key=self._settings.key or "none",
+                base_url=self._settings.base_url,
+                timeout=self._settings.timeout,
+                max_retries=0,
+                http_client=DefaultAioHttpClient(limits=limits, timeout=self._settings.timeout),
+            )
+        return self._sdk
+
+    def _sdk_error(self) -> type[Exception]:
+        from openai import OpenAIError
+
+        return OpenAIError
+
+    def _reply(self, body: dict[str, Any]) -> Reply:
+        choices = body.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict):
+            raise self._malformed("without choices")
+        fault = error_inside(self._endpoint, {}, choice)
+        if fault is not None:
+            raise fault
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            raise self._malformed("a choice without a message")
+        content = message.get("content")
+        if isinstance(content, list):
+            content = text_of_parts(content)
+        if content is not None and not isinstance(content, str):
+            raise self._malformed("content that is neither text nor a list of parts")
+        refused = not content and bool(message.get("refusal"))
+        usage = object_or_empty(body.get("usage"))
+        return Reply(
+            text=storable(content or ""),
+            model=text_or_none(body.get("model")),
+            fingerprint=text_or_none(body.get("system_fingerprint")),
+            finish_reason="refusal" if refused else text_or_none(choice.get("finish_reason")),
+            input_tokens=count_or_none(usage.get("prompt_tokens")),
+            output_tokens=count_or_none(usage.get("completion_tokens")),
+        )

@@ -1,0 +1,278 @@
+"""A provider on loopback: OpenAI chat, Anthropic messages and plain JSON, with faults by script and a sampling model.
+
+Inside a test: `async with ProviderServer() as server`, then `server.script(Step(status=429, ...))`; each request takes
+the next step, and without one the model answers. As a process: `python tests/fakes/provider_server.py --port 0
+--delay 0.5 --cases suite.jsonl --p 0.8 --seed 7` prints `port N`; `POST /control` changes p, seed, delay and the script
+while it runs, `GET /control` tells what was asked. SIGTERM or SIGINT ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import sys
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from aiohttp import web
+
+KEPT_REQUESTS = 1_000
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one request meets: an answer, an error, a wait, a connection closed before or in the middle of the body."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None  # sent as it is, instead of what the protocol would say
+    delay: float = 0.0
+    action: Literal["answer", "close", "truncate", "hang"] = "answer"
+    text: str | None = None  # the answer's text, instead of the model's
+    patch: dict[str, Any] = field(default_factory=dict)  # merged over the protocol's top-level fields
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sent."""
+
+    path: str
+    headers: dict[str, str]
+    body: Any
+    question: str
+
+
+class SamplingModel:
+    """Answers each known question right with probability `p`, independently each time it is asked.
+
+    Which of a question's askings come out right depends on `seed`, the question and how often it was asked before,
+    never on the order in which concurrent requests arrive. A case may state its own `p`. An unknown question is echoed.
+    """
+
+    def __init__(self, cases: list[dict[str, Any]] | None = None, *, p: float = 1.0, seed: int = 0) -> None:
+        self.p = p
+        self.seed = seed
+        self.cases = {_asked(case): case for case in cases or []}
+        self.times: Counter[str] = Counter()
+
+    def answer(self, question: str) -> str:
+        """The answer to `question`, right or wrong."""
+        case = self.cases.get(question)
+        if case is None:
+            return f"echo: {question}"
+        nth = self.times[question]
+        self.times[question] += 1
+        digest = hashlib.sha256(f"{self.seed}\n{nth}\n{question}".encode()).digest()
+        draw = int.from_bytes(digest[:8], "big") / 2**64
+        return _right(case) if draw < case.get("p", self.p) else _wrong(case)
+
+
+def _asked(case: dict[str, Any]) -> str:
+    turns = case["input"]
+    text = str(turns if isinstance(turns, str) else turns[-1]["content"])
+    choices = case.get("choices") or []
+    lettered = "\n".join(f"{chr(65 + i)}. {choice}" for i, choice in enumerate(choices))
+    return f"{text}\n\n{lettered}" if lettered else text
+
+
+def _right(case: dict[str, Any]) -> str:
+    expected = case["expected"]
+    if isinstance(expected, list) and expected and all(isinstance(e, str) for e in expected):
+        expected = expected[0]
+    return expected if isinstance(expected, str) else json.dumps(expected)
+
+
+def _wrong(case: dict[str, Any]) -> str:
+    choices = case.get("choices") or []
+    right = case["expected"]
+    others = [chr(65 + i) for i, text in enumerate(choices) if right not in (chr(65 + i), text)]
+    return others[0] if others else "I do not know."
+
+
+class ProviderServer:
+    """The server; `url` is its root once started, `requests` what it received (the last 1,000), `count` how many."""
+
+    def __init__(self, model: SamplingModel | None = None, *, delay: float = 0.0, name: str = "fake-1") -> None:
+        self.model = model or SamplingModel()
+        self.delay = delay
+        self.name = name
+        self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
+        self.count = 0
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.url = ""
+        self._steps: deque[Step] = deque()
+        self._stopping = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    def script(self, *steps: Step) -> None:
+        """Make the next requests meet `steps`, one each."""
+        self._steps.extend(steps)
+
+    async def start(self, port: int = 0) -> int:
+        """Listen on 127.0.0.1 and give the port."""
+        app = web.Application(client_max_size=32 * 2**20)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/messages", self._messages)
+        app.router.add_post("/answer", self._plain)
+        app.router.add_get("/control", self._tell)
+        app.router.add_post("/control", self._control)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=2048)
+        await site.start()
+        bound = int(self._runner.addresses[0][1])
+        self.url = f"http://127.0.0.1:{bound}"
+        return bound
+
+    async def stop(self) -> None:
+        """Let go of whoever hangs, and close."""
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        question = str(body["messages"][-1]["content"])
+
+        def whole(text: str) -> dict[str, Any]:
+            return {
+                "id": "chatcmpl-1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": self.name,
+                "system_fingerprint": "fp_1",
+                "choices": [
+                    {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"},
+                ],
+                "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+            }
+
+        return await self._meet(request, body, question, whole)
+
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        question = str(body["messages"][-1]["content"])
+
+        def whole(text: str) -> dict[str, Any]:
+            return {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": self.name,
+                "content": [{"type": "text", "text": text}],
+                "stop_reason": "end_turn",
+                "usage": {"input_tokens": 7, "output_tokens": 3},
+            }
+
+        return await self._meet(request, body, question, whole)
+
+    async def _plain(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        question = str(body.get("question", ""))
+
+        def whole(text: str) -> dict[str, Any]:
+            return {"result": {"text": text, "items": [{"text": text}], "sources": [{"text": "a source"}, "another"]}}
+
+        return await self._meet(request, body, question, whole)
+
+    async def _meet(self, request: web.Request, body: Any, question: str, whole: Any) -> web.StreamResponse:
+        self.count += 1
+        self.requests.append(Request(request.path, dict(request.headers), body, question))
+        step = self._steps.popleft() if self._steps else Step()
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            if step.action == "hang":
+                await self._stopping.wait()
+            await asyncio.sleep(step.delay or self.delay)
+            return await self._say(request, step, question, whole)
+        finally:
+            self.in_flight -= 1
+
+    async def _say(self, request: web.Request, step: Step, question: str, whole: Any) -> web.StreamResponse:
+        if step.action in ("close", "hang"):
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if step.body is not None:
+            text = step.body
+        elif step.status != 200:
+            text = json.dumps({"type": "error", "error": {"type": "fault", "message": f"scripted {step.status}"}})
+        else:
+            answer = step.text if step.text is not None else self.model.answer(question)
+            text = json.dumps({**whole(answer), **step.patch})
+        if step.action == "truncate":
+            response = web.StreamResponse(status=step.status, headers={"Content-Length": str(len(text) + 100)})
+            await response.prepare(request)
+            await response.write(text.encode()[: len(text) // 2])
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        headers = {"Content-Type": "application/json", **step.headers}
+        return web.Response(status=step.status, headers=headers, body=text.encode("utf-8", "surrogatepass"))
+
+    async def _tell(self, _: web.Request) -> web.Response:
+        last = asdict(self.requests[-1]) if self.requests else None
+        if last:  # whoever runs this as a process has no need of keys in its output
+            last["headers"].pop("Authorization", None)
+        told = {"count": self.count, "most_in_flight": self.most_in_flight, "p": self.model.p, "last": last}
+        return web.json_response(told)
+
+    async def _control(self, request: web.Request) -> web.Response:
+        wanted = await request.json()
+        self.delay = float(wanted.get("delay", self.delay))
+        self.name = str(wanted.get("name", self.name))
+        self.model.p = float(wanted.get("p", self.model.p))
+        self.model.seed = int(wanted.get("seed", self.model.seed))
+        self.script(*(Step(**step) for step in wanted.get("script", [])))
+        return web.json_response({"ok": True})
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    cases = []
+    for path in options.cases:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        cases += [json.loads(line) for line in lines if line.strip()]
+    server = ProviderServer(
+        SamplingModel(cases, p=options.p, seed=options.seed), delay=options.delay, name=options.name
+    )
+    port = await server.start(options.port)
+    print(f"port {port}", flush=True)
+    stop = asyncio.Event()
+    for number in ("SIGTERM", "SIGINT"):
+        import signal
+
+        asyncio.get_running_loop().add_signal_handler(getattr(signal, number), stop.set)
+    try:
+        await stop.wait()
+    finally:
+        await server.stop()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the server until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before every answer")
+    parser.add_argument("--cases", type=Path, action="append", default=[], help="a suite's .jsonl; may be repeated")
+    parser.add_argument("--p", type=float, default=1.0, help="the chance of a right answer")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--name", default="fake-1", help="the model's name as reported")
+    asyncio.run(_serve(parser.parse_args(arguments)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
