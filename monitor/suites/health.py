@@ -31,7 +31,7 @@ class Scorer(Protocol):
 
 
 def warnings(suite: Suite, metrics: Sequence[Scorer]) -> tuple[str, ...]:
-    """What is weak about `suite` when `metrics` score it, one sentence each, the weightiest first; none when healthy."""
+    """What is weak about `suite` when `metrics` score it, one sentence each, weightiest first; none when healthy."""
     return (
         *_size(suite),
         *_unscorable(suite, metrics),
@@ -81,9 +81,8 @@ def _same(suite: Suite) -> Iterator[str]:
 def _alike(suite: Suite) -> Iterator[str]:
     pairs = near_duplicates(suite.cases)
     if pairs:
-        shown = _some([f"{one} ~ {other}" for one, other in pairs], separator="; ")
-        what = "pair of cases asks" if len(pairs) == 1 else "pairs of cases ask"
-        yield f"{len(pairs)} {what} nearly the same: {shown}"
+        shown = _some([f"{case} ~ {earlier}" for earlier, case in pairs], separator="; ")
+        yield f"{_cases(len(pairs))} {'asks' if len(pairs) == 1 else 'ask'} nearly the same as an earlier one: {shown}"
 
 
 def _lopsided(suite: Suite) -> Iterator[str]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 
 from monitor.domain.case import Case
 
 NEAR = 0.8
-# What is looked at of a long text, from its beginning and from its end, in characters.
-_HALF = 1_000
+# Beyond these only equal inputs are found, so that the comparison of every pair stays a matter of seconds.
+MOST_COMPARED = 5_000  # cases, from the beginning of the suite
+LONGEST_COMPARED = 1_000  # characters of an input
+_BUCKETS = 4_096
+_BLOCK = 500  # rows multiplied at a time
 _MARKS = re.compile(r"[.,;:!?…\"'“”‘’«»()\[\]]+")
 
 
 def duplicates(cases: Sequence[Case]) -> list[tuple[str, ...]]:
-    """Ids of cases whose inputs differ in case, spaces and sentence marks at most: groups, in the order of the suite."""
+    """Groups of ids, in the order of the suite, whose inputs differ in case, spaces and sentence marks at most."""
     groups: dict[str, list[str]] = defaultdict(list)
     for case in cases:
         groups[_normalised(case)].append(case.id)
@@ -24,59 +26,41 @@ def duplicates(cases: Sequence[Case]) -> list[tuple[str, ...]]:
 
 
 def near_duplicates(cases: Sequence[Case], near: float = NEAR) -> list[tuple[str, str]]:
-    """Pairs of ids whose inputs are alike without being the same, in the order of the suite.
+    """Pairs (earlier id, id) for each case whose input is much like an earlier one without being the same.
 
-    Alike is a weighted Jaccard similarity of at least `near` over the character trigrams of the inputs, where a trigram
-    weighs the more the fewer cases have it: wording that all cases share says little. Only pairs that have one of their
-    rarest trigrams in common are compared, which leaves out no pair that reaches `near` (prefix filtering: Chaudhuri,
-    Ganti and Kaushik, "A primitive operator for similarity joins in data cleaning", ICDE 2006).
+    Alike is a weighted Jaccard similarity of at least `near` over the character trigrams of the inputs, hashed into
+    buckets. A trigram weighs log(1 + cases / cases that have it), an inverse document frequency (Spärck Jones, 1972):
+    wording that all cases share, such as an instruction, says little about whether two of them are alike.
     """
+    import numpy as np
+
     firsts: dict[str, str] = {}
-    for case in cases:
+    for case in cases[:MOST_COMPARED]:
         firsts.setdefault(_normalised(case), case.id)
-    grams = [_trigrams(text) for text in firsts]
-    ids = list(firsts.values())
-    spread = Counter(gram for found in grams for gram in found)
-    weight = {gram: math.log1p(len(grams) / count) for gram, count in spread.items()}
-    totals = [math.fsum(weight[gram] for gram in found) for found in grams]
-    seen: dict[str, list[int]] = defaultdict(list)
-    pairs: list[tuple[int, int]] = []
-    for index, found in enumerate(grams):
-        rarest = _prefix(found, weight, totals[index] * near)
-        candidates = {other for gram in rarest for other in seen[gram]}
-        for other in candidates:
-            low, high = sorted((totals[index], totals[other]))
-            if low >= near * high and _alike(found, grams[other], weight, low + high) >= near:
-                pairs.append((other, index))
-        for gram in rarest:
-            seen[gram].append(index)
-    return [(ids[one], ids[other]) for one, other in sorted(pairs)]
+    texts = [text for text in firsts if len(text) <= LONGEST_COMPARED]
+    vectors = np.zeros((len(texts), _BUCKETS), dtype=np.float32)
+    # Odd constants without a pattern; arithmetic wraps at 64 bits, and the upper bits of the product are well mixed.
+    factors = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
+    for row, text in enumerate(texts):
+        points = np.frombuffer(f"  {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+        mixed = (points[:-2] * factors[0]) ^ (points[1:-1] * factors[1]) ^ (points[2:] * factors[2])
+        vectors[row, (mixed * factors[0]) >> np.uint64(52)] = 1.0
+    spread = vectors.sum(axis=0)
+    vectors *= np.sqrt(np.log1p(len(texts) / np.maximum(spread, 1.0)))
+    totals = np.square(vectors).sum(axis=1)
+    earlier: dict[int, int] = {}
+    for start in range(0, len(texts), _BLOCK):
+        block = vectors[start : start + _BLOCK]
+        shared = block @ vectors[start:].T
+        union = totals[start : start + _BLOCK, None] + totals[None, start:] - shared
+        rows, columns = np.nonzero(np.triu(shared >= near * union, k=1))
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            earlier.setdefault(start + column, start + row)
+    ids = [firsts[text] for text in texts]
+    return [(ids[earlier[index]], ids[index]) for index in sorted(earlier)]
 
 
 def _normalised(case: Case) -> str:
     text = "\n".join(turn.content for turn in case.messages).casefold()
     # Signs such as + and < stay: they make a different question.
     return " ".join(_MARKS.sub(" ", text).split()) or text.strip()
-
-
-def _trigrams(text: str) -> frozenset[str]:
-    if len(text) > 2 * _HALF:
-        text = f"{text[:_HALF]} {text[-_HALF:]}"
-    padded = f"  {text} "
-    return frozenset(padded[start : start + 3] for start in range(len(padded) - 2))
-
-
-def _prefix(found: Iterable[str], weight: dict[str, float], needed: float) -> list[str]:
-    """The rarest of `found`, so many that the rest weighs less than `needed`: alike sets do not share the rest alone."""
-    by_rarity = sorted(found, key=lambda gram: (-weight[gram], gram))
-    rest = math.fsum(weight[gram] for gram in by_rarity)
-    for count, gram in enumerate(by_rarity):
-        if rest < needed * (1 - 1e-9):
-            return by_rarity[:count]
-        rest -= weight[gram]
-    return by_rarity
-
-
-def _alike(one: frozenset[str], other: frozenset[str], weight: dict[str, float], both: float) -> float:
-    shared = math.fsum(weight[gram] for gram in one & other)
-    return shared / (both - shared) if both > shared else 1.0
