@@ -97,7 +97,8 @@ def estimate(
         current.n >= 2, current.var / np.maximum(current.n, 1.0), np.maximum(0.0, difference**2 - baseline_terms)
     )
     terms = _Terms(np.where(paired, baseline_terms, 0.0), baseline_n, np.where(paired, current_terms, 0.0), current.n)
-    single = np.where(paired, baseline.n, 0.0).max(axis=-1, initial=0.0) == 1.0
+    measured = paired & np.isfinite(baseline.n)
+    single = np.where(measured, baseline.n, 0.0).max(axis=-1, initial=0.0) == 1.0
 
     s0 = terms.baseline.sum(axis=-1) / cases**2
     sw = np.maximum(terms.current.sum(axis=-1) / cases**2, within / (cases * repeats))
