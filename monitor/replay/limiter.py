@@ -18,6 +18,7 @@ OUTAGE = 5  # failures in a row that are no longer a few unlucky requests
 WIDE_OPEN = 1024  # requests at a time from which a window bounds nothing
 CHARACTERS_PER_TOKEN = 4.0
 _FIRST_OVERHEAD = 256.0  # tokens beyond the case's own text, until answers have told
+_NO_TIME = 1e-6  # seconds; less is rounding, and need not move a clock
 _SMOOTHING = 0.1  # weight of the newest answer in the running mean of that overhead
 
 _TROUBLE = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED, ErrorKind.TIMEOUT, ErrorKind.CONNECTION})
@@ -48,7 +49,8 @@ class Bucket:
     def wait(self, amount: float, now: float) -> float:
         """Seconds until `amount`, or a full bucket if that is less, is there."""
         self._fill(now)
-        return max(0.0, (min(amount, self._capacity) - self._level) / self._rate)
+        wait = (min(amount, self._capacity) - self._level) / self._rate
+        return wait if wait > _NO_TIME else 0.0
 
     def take(self, amount: float, now: float) -> None:
         """Take `amount`, or with a negative one give it back."""

@@ -37,6 +37,7 @@ _STATUS_OF_TYPE = {
     "api_error": 500,
     "server_error": 500,
     "internal_error": 500,
+    "overloaded": 529,
     "overloaded_error": 529,
     "service_unavailable": 503,
 }
