@@ -227,7 +227,8 @@ def replay(
         value = estimate(here.baseline, now.moments, repeats=repeats, cap=here.cap, v0_hat=here.within)
         state = state.with_rows(active, look(state.rows(active), value, setting.spec))
         answers = answers.with_rows(active, now)
-        repeats, before = 2 * repeats, repeats
+        # Caps are powers of two, or one that the user set, which the last stage does not pass.
+        repeats, before = min(2 * repeats, int(setting.cap.max())), repeats
     return state, answers
 
 
