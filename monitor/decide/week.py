@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from monitor.decide import words
-from monitor.domain.run import Phase
+from monitor.domain.run import Halt, HaltKind, Phase
 from monitor.domain.verdict import Cause, CauseKind, Interval, Level, Stage
 from monitor.stats.moments import Fill, Moments, fill_missing
 from monitor.stats.paired import Estimate, estimate, interval
@@ -28,22 +28,6 @@ class Wait(StrEnum):
     STAGE = "stage"
     CONFIRM = "confirm"
     DAY = "day"
-
-
-class HaltKind(StrEnum):
-    """Why a replay ended before everything was asked."""
-
-    BUDGET = "budget"
-    FATAL = "fatal"
-    OUTAGE = "outage"
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """A replay that ended early, with what to do about it."""
-
-    kind: HaltKind
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,22 @@ class Phase(StrEnum):
     CONFIRM = "confirm"
 
 
+class HaltKind(StrEnum):
+    """Why a replay ended before everything was asked."""
+
+    BUDGET = "budget"
+    FATAL = "fatal"
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A replay that ended early, with what to do about it."""
+
+    kind: HaltKind
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One row of the run table; times are UTC. `progress` is what decide needs to go on after a wait or a crash."""

@@ -117,6 +117,13 @@ def distinct_texts(connection: Connection, run_id: str, phase: Phase) -> dict[st
     return {case_id: (total, different) for case_id, total, different in connection.execute(query)}
 
 
+def one_text(connection: Connection, run_id: str, case_id: str) -> str | None:
+    """The text of the case's newest answer in a run."""
+    query = sa.select(answer.c.text).where((answer.c.run_id == run_id) & (answer.c.case_id == case_id))
+    text: str | None = connection.execute(query.order_by(answer.c.id.desc()).limit(1)).scalar()
+    return text
+
+
 def models(connection: Connection, run_id: str) -> list[tuple[str | None, str | None, int]]:
     """The (model, fingerprint) pairs that the provider reported, with how many answers each gave, commonest first."""
     columns = (answer.c.model, answer.c.fingerprint, sa.func.count().label("answers"))

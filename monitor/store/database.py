@@ -25,6 +25,10 @@ class DatabaseError(Exception):
         self.permanent = permanent
 
 
+class NoDatabaseError(DatabaseError):
+    """There is no database yet: nothing was ever measured."""
+
+
 class Database:
     """An open database. `read()` and `write()` give a connection inside a transaction; `write()` commits at the end."""
 
@@ -78,7 +82,7 @@ def open_database(url: str, *, create: bool = True) -> Database:
         upgrade(database)
         found = HEAD
     if found is None:
-        raise DatabaseError(
+        raise NoDatabaseError(
             f"{database.describe()}: nothing is stored here yet; `heldout run` or `heldout baseline collect` begins"
         )
     if found < HEAD:
@@ -123,7 +127,7 @@ def _sqlite(url: URL, create: bool) -> Engine:
     if not path.parent.is_dir():
         raise DatabaseError(f"{path}: the folder {path.parent} does not exist; create it, or change [database] url")
     if not create and not path.exists():
-        raise DatabaseError(f"{path}: no such database yet; `heldout run` or `heldout baseline collect` creates it")
+        raise NoDatabaseError(f"{path}: no such database yet; `heldout run` or `heldout baseline collect` creates it")
     # isolation_level None leaves BEGIN to the listener below, instead of sqlite3's own guess.
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None})
 

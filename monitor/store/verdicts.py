@@ -62,14 +62,16 @@ def newest(connection: Connection, target: str, suite: str) -> StoredVerdict | N
     return None if row is None else _verdict(row)
 
 
-def weekly(connection: Connection, target: str, suite: str, before: datetime, baseline_id: int) -> list[StoredVerdict]:
+def weekly(
+    connection: Connection, target: str, suite: str, before: datetime, baseline_id: int | None
+) -> list[StoredVerdict]:
     """The last decision of each slot before `before` against one baseline, oldest first."""
     last = (
         sa.select(sa.func.max(verdict.c.id))
         .where((verdict.c.target == target) & (verdict.c.suite == suite) & (verdict.c.slot < before))
         .group_by(verdict.c.run_id)
     )
-    query = _all().where(verdict.c.id.in_(last) & (run.c.baseline_id == baseline_id)).order_by(verdict.c.slot)
+    query = _all().where(verdict.c.id.in_(last) & _against(baseline_id)).order_by(verdict.c.slot)
     return [_verdict(row) for row in connection.execute(query)]
 
 
@@ -77,6 +79,10 @@ def of_run(connection: Connection, run_id: str) -> list[StoredVerdict]:
     """Every decision of one run, oldest first."""
     rows = connection.execute(_all().where(verdict.c.run_id == run_id).order_by(verdict.c.id))
     return [_verdict(row) for row in rows]
+
+
+def _against(baseline_id: int | None) -> sa.ColumnElement[bool]:
+    return run.c.baseline_id.is_(None) if baseline_id is None else run.c.baseline_id == baseline_id
 
 
 def _all() -> sa.Select[Any]:

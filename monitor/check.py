@@ -1,0 +1,161 @@
+"""What `heldout check` finds: weak suites, what can be confirmed, what it will cost, and whether everything answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from alerts.channel import Channel
+from monitor import collect
+from monitor.cycle import App
+from monitor.decide.plan import Prospect, prospect_of, specification
+from monitor.replay.budget import Budget, BudgetExhaustedError, Caps
+from monitor.simulate import WEEKS_A_YEAR, WeekPlan, simulate
+from monitor.site import Site
+from monitor.stats.baseline import Variation
+from monitor.stats.synthetic import World
+from monitor.store import answers, runs
+from monitor.suites.health import warnings as weaknesses
+
+SIMULATED_WEEKS = 500
+SEED = 20
+# Calls to one target, where the first ones fail in a way that passes.
+MOST_TRIES = 3
+# Until there is a baseline: a model that scores 89% and answers most cases the same way each time.
+TYPICAL = World()
+# The week's stages up to the cap, the next day's look at twice that, and the confirming replay up to the cap.
+MOST_LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a week of one site is expected to find and cost; drops in the thresholds' unit, money in USD.
+
+    `assumed`: no baseline is pinned, so a typical one stands in. `smallest`: the smallest drop that is found 95 times
+    in 100. `false_investigations_a_year`: simulated with the code that decides, at a true drop of 0; at most `bound`.
+    """
+
+    assumed: bool
+    cases: int
+    baseline_repeats: int
+    baseline_calls: int
+    cap: int
+    cap_reachable: bool
+    baseline_that_would_do: int | None
+    cases_that_would_do: int | None
+    smallest: dict[str, float | None]
+    answers_a_case: float
+    calls_a_week: float
+    most_calls_a_week: int
+    usd_a_week: float | None
+    false_investigations_a_year: float
+    bound: float
+
+
+@dataclass
+class Report:
+    """Everything that was found; `faults` make the exit code 2 (configuration) or 1 (something does not answer)."""
+
+    suites: dict[str, list[str]] = field(default_factory=dict)
+    expectations: dict[str, Expectation] = field(default_factory=dict)
+    answered: dict[str, str] = field(default_factory=dict)
+    channels: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return {"schema": 1, **asdict(self)}
+
+
+def look(app: App) -> Report:
+    """Everything that can be said without asking anybody."""
+    report = Report()
+    for name, suite in {site.suite.name: site.suite for site in app.sites.values()}.items():
+        metrics = next(s.grader.metrics for s in app.sites.values() if s.suite.name == name)
+        report.suites[name] = list(weaknesses(suite, list(metrics.values())))
+    for site in app.sites.values():
+        if not site.scorable:
+            report.faults.append(f"{site.name}: the headline can score none of the suite's cases")
+            continue
+        if site.compared_with == site.target:
+            report.expectations[site.name] = expectation(app, site)
+        if site.pricer.input_price is None and not site.free and not site.local:
+            report.warnings.append(
+                f"[targets.{site.target}] has no price: its calls cost an unknown sum, and only the cap on calls holds"
+            )
+    return report
+
+
+def expectation(app: App, site: Site) -> Expectation:
+    """What a week of `site` is expected to find and cost, by its baseline or, without one, by a typical one."""
+    known = _known(app, site)
+    configured = app.config.decision.baseline_repeats
+    wanted = known.plan.baseline_repeats if known else (None if configured == "auto" else configured)
+    world = World.like(known.varied) if known and known.plan.baseline_repeats > 1 else TYPICAL
+    spec = specification(app.thresholds, known.baseline_score if known else world.mean)
+    cases = max(2, known.cases if known else len(site.scorable))
+    outcome = simulate(WeekPlan(cases, world, spec, wanted, app.max_repeats), 0.0, SIMULATED_WEEKS, SEED)
+    repeats = wanted or round(outcome.baseline_repeats)
+    outlook = known or prospect_of(_variation(world), cases, repeats, app.thresholds, app.max_repeats)
+    with app.place.database.read() as connection:
+        usage = answers.mean_usage(connection, site.target)
+    each = site.pricer.expected(site.scorable, usage)
+    calls = (outcome.answers + outcome.extra_answers) * cases
+    return Expectation(
+        assumed=known is None,
+        cases=cases,
+        baseline_repeats=repeats,
+        baseline_calls=repeats * len(site.scorable),
+        cap=outlook.plan.cap,
+        cap_reachable=outlook.cap.reachable,
+        baseline_that_would_do=outlook.cap.baseline_that_would_do,
+        cases_that_would_do=outlook.cap.cases_that_would_do,
+        smallest=outlook.smallest,
+        answers_a_case=round(calls / cases, 2),
+        calls_a_week=round(calls),
+        most_calls_a_week=MOST_LOOKS * outlook.plan.cap * cases,
+        usd_a_week=None if each is None else round(calls * each, 4),
+        false_investigations_a_year=round(outcome.a_year(outcome.investigate), 3),
+        bound=round(spec.investigate.alpha * WEEKS_A_YEAR, 3),
+    )
+
+
+async def ask(app: App, channels: Mapping[str, Channel], report: Report) -> None:
+    """Ask every target once, with its suite's first case, and verify every channel without posting."""
+    by_target = {site.target: site for site in app.sites.values()}
+    await asyncio.gather(*(_ask_target(app, site, report) for site in by_target.values()))
+    for name, channel in channels.items():
+        health = await channel.verify()
+        if health.working is False:
+            report.failures.append(f"{name}: {health.detail}")
+        else:
+            report.channels[name] = health.detail
+
+
+async def _ask_target(app: App, site: Site, report: Report) -> None:
+    budget = Budget(Caps(app.config.budget.usd_per_run, MOST_TRIES), app.month)
+    case = site.scorable[0] if site.scorable else site.suite.cases[0]
+    async with site.connect(budget) as one:
+        try:
+            asked = await one(case)
+        except BudgetExhaustedError as error:
+            report.failures.append(f"[targets.{site.target}]: was not asked, because {error}")
+            return
+    if asked.reply is None:
+        report.failures.append(f"[targets.{site.target}]: {asked.error.message if asked.error else 'no answer'}")
+        return
+    model = f" by {asked.reply.model}" if asked.reply.model else ""
+    report.answered[site.target] = f"answered{model} in {asked.latency:.2f} s"
+
+
+def _known(app: App, site: Site) -> Prospect | None:
+    with app.place.database.read() as connection:
+        baseline = runs.current_baseline(connection, site.compared_with, site.suite.name)
+    return collect.outlook_of(app, site, baseline.run_id) if baseline else None
+
+
+def _variation(world: World) -> Variation:
+    return Variation(within=world.within, mean=world.mean, ratio=world.ratio)

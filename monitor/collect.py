@@ -1,0 +1,222 @@
+"""Collecting a baseline: a pilot tells how much the answers vary, that tells how many it takes, and people say yes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from monitor import cycle, grading
+from monitor.cycle import App
+from monitor.decide.plan import Prospect, prospect, repeats_for
+from monitor.decide.week import MISSING_SHARE
+from monitor.domain.run import Baseline, Phase, Run, RunKind, RunState
+from monitor.replay.budget import Budget, Caps
+from monitor.replay.stage import Stage, replay_stage
+from monitor.site import Site
+from monitor.stats.baseline import PILOT_REPEATS
+from monitor.stats.moments import Moments
+from monitor.stats.spec import GapTooSmallError
+from monitor.store import answers, runs
+
+# The provider has a state of the day; the baseline should not rest on a single one.
+BATCHES = 4
+
+
+class CollectError(Exception):
+    """The baseline was not pinned; the message says why, and what to do. What was answered is stored."""
+
+
+class DeclinedError(Exception):
+    """Someone said no to the cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is about to be spent: calls, and USD where there is a price. `final`: the pilot has told how many it takes.
+
+    `outlook` is what the baseline will be able to confirm, where that can be known yet.
+    """
+
+    site: Site
+    answers_a_case: int
+    calls: int
+    usd: float | None
+    final: bool
+    stored: int
+    outlook: Prospect | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A baseline that is pinned, or that goes on with its next batch at `run.due_at`."""
+
+    site: Site
+    run: Run
+    baseline: Baseline | None
+    outlook: Prospect | None
+    answers_a_case: int
+    at_once: bool
+    identical: bool
+
+
+async def collect(app: App, site: Site, by: str, agree: Callable[[Offer], bool], *, spread: bool) -> Collected:
+    """Collect and pin; an interrupted collection is gone on with.
+
+    `agree` is asked before anything is spent, and again when the pilot has told the whole. `spread`: the pilot now, the
+    rest in batches on the following days, taken up by `run_due`. Raises CollectError, DeclinedError and
+    RunInterruptedError.
+    """
+    run = _resume(app, site) or _begin(app, site)
+    configured = app.config.decision.baseline_repeats
+    pilot = PILOT_REPEATS if configured == "auto" else min(PILOT_REPEATS, configured)
+    _ask(agree, _offer(app, site, run, pilot if configured == "auto" else configured, final=configured != "auto"))
+    await _answers(app, site, run, pilot)
+    goal = _goal(app, site, run) if configured == "auto" else configured
+    if goal > pilot and configured == "auto":
+        _ask(agree, _offer(app, site, run, goal, final=True))
+    batches = _batches(pilot, goal, BATCHES) if spread else [goal]
+    run = replace(run, progress={"goals": batches, "by": by, "spread": spread})
+    return await _next(app, site, run)
+
+
+async def go_on(app: App, site: Site, run: Run) -> Collected:
+    """The next batch of a baseline that is collected over several days."""
+    return await _next(app, site, run)
+
+
+def pin(app: App, site: Site, run: Run, by: str) -> tuple[Baseline, Prospect]:
+    """Make a run's answers the baseline; raises CollectError where they cannot serve as one."""
+    outlook = _checked(app, site, run)
+    with app.place.database.write() as connection:
+        return runs.pin(connection, run, app.place.now(), by), outlook
+
+
+def outlook_of(app: App, site: Site, run_id: str) -> Prospect | None:
+    """What the answers of a run can confirm as a baseline; None without any."""
+    moments = _moments(app, site, run_id)
+    return prospect(moments, app.thresholds, app.max_repeats, None) if (moments.n > 0).any() else None
+
+
+async def _next(app: App, site: Site, run: Run) -> Collected:
+    goals = [int(goal) for goal in run.progress["goals"]]
+    by, spread = str(run.progress["by"]), bool(run.progress["spread"])
+    await _answers(app, site, run, goals[0])
+    rest = goals[1:]
+    if rest:
+        tomorrow = app.place.now() + timedelta(days=1)
+        progress = {**run.progress, "goals": rest}
+        run = replace(run, state=RunState.WAITING, due_at=tomorrow, progress=progress)
+        with app.place.database.write() as connection:
+            runs.save(connection, run)
+        return Collected(site, run, None, outlook_of(app, site, run.id), goals[0], not spread, identical=False)
+    outlook = _checked(app, site, run)
+    now = app.place.now()
+    with app.place.database.write() as connection:
+        run = runs.finish(connection, run, now)
+        baseline = runs.pin(connection, run, now, by)
+        texts = answers.distinct_texts(connection, run.id, Phase.MAIN)
+    same = not site.local and cycle.identical(texts)
+    return Collected(site, run, baseline, outlook, goals[0], not spread, identical=same)
+
+
+async def _answers(app: App, site: Site, run: Run, repeats: int) -> None:
+    """Up to `repeats` answers to each case; raises CollectError where the target or the budget ended it early."""
+    table = app.config.budget
+    with app.place.database.read() as connection:
+        spent = answers.spend(connection, run.id)
+    caps = Caps(table.baseline_usd, table.calls_per_run, "baseline_usd")
+    budget = Budget(caps, app.month, calls=spent.calls, usd=spent.usd or 0.0)
+    stage = Stage(run.id, Phase.MAIN, site.scorable, repeats, f"{site.name} baseline ×{repeats}")
+    async with site.connect(budget) as ask:
+        halt = await replay_stage(app.place, stage, site.grader, ask, site.pricer, site.concurrency)
+    if halt is not None:
+        raise CollectError(
+            f"{site.name}: {halt.message} Nothing was pinned; what was answered is stored, and the same command goes "
+            "on with it."
+        )
+
+
+def _resume(app: App, site: Site) -> Run | None:
+    """A collection that was begun with this very target and suite; one of another configuration is closed."""
+    with app.place.database.write() as connection:
+        run = runs.collecting(connection, site.target, site.suite.name)
+        if run is None:
+            return None
+        if (run.suite_fingerprint, run.target_fingerprint) == (site.suite.fingerprint, site.fingerprint):
+            return run
+        runs.finish(connection, run, app.place.now())
+    return None
+
+
+def _begin(app: App, site: Site) -> Run:
+    run = cycle.begin(app, site, RunKind.BASELINE, None)
+    if run is None:
+        raise CollectError(f"{site.name}: the collection could not be begun")
+    return run
+
+
+def _ask(agree: Callable[[Offer], bool], offer: Offer) -> None:
+    if offer.calls > 0 and not agree(offer):
+        raise DeclinedError
+
+
+def _offer(app: App, site: Site, run: Run, repeats: int, *, final: bool) -> Offer:
+    with app.place.database.read() as connection:
+        stored = answers.stored(connection, run.id, Phase.MAIN)
+        usage = answers.mean_usage(connection, site.target)
+    have = sum(min(len(repeats_), repeats) for repeats_ in stored.values())
+    calls = repeats * len(site.scorable) - have
+    each = site.pricer.expected(site.scorable, usage)
+    outlook = _outlook_with(app, site, run, repeats) if final and have else None
+    return Offer(site, repeats, calls, None if each is None else calls * each, final, have, outlook)
+
+
+def _outlook_with(app: App, site: Site, run: Run, repeats: int) -> Prospect | None:
+    """What `repeats` answers a case will confirm, if the others vary as those so far."""
+    import numpy as np
+
+    moments = _moments(app, site, run.id)
+    if not (moments.n > 1).any():
+        return None
+    assumed = Moments(np.where(moments.n > 0, float(repeats), 0.0), moments.mean, moments.var)
+    return prospect(assumed, app.thresholds, app.max_repeats, None)
+
+
+def _goal(app: App, site: Site, run: Run) -> int:
+    """K0 by the pilot, and again by all answers where more are stored already."""
+    pilot = _moments(app, site, run.id)
+    _refuse_missing(site, pilot)
+    try:
+        return repeats_for(pilot, app.thresholds)
+    except GapTooSmallError as error:
+        raise CollectError(f"{site.name}: {error}; or set [decision] baseline_repeats to a number") from error
+
+
+def _checked(app: App, site: Site, run: Run) -> Prospect:
+    moments = _moments(app, site, run.id)
+    _refuse_missing(site, moments)
+    return prospect(moments, app.thresholds, app.max_repeats, None)
+
+
+def _refuse_missing(site: Site, moments: Moments) -> None:
+    missing = 1.0 - float((moments.n > 0).sum()) / max(1, len(site.scorable))
+    if missing > MISSING_SHARE:
+        raise CollectError(
+            f"{site.name}: {100 * missing:.0f}% of the cases have no scored answer (5% are allowed), so nothing was "
+            "pinned; see that the target answers (`heldout check`) and run the same command again."
+        )
+
+
+def _moments(app: App, site: Site, run_id: str) -> Moments:
+    by_id = {case.id: case for case in site.suite.cases}
+    grading.regrade(app.place.database, site.grader, run_id, Phase.MAIN, by_id)
+    return grading.load_moments(app.place.database, site.grader, run_id, Phase.MAIN, site.scorable)
+
+
+def _batches(pilot: int, goal: int, count: int) -> list[int]:
+    """Answers a case after each day: the pilot's day first, then equal steps up to the goal."""
+    if goal <= pilot:
+        return [goal]
+    steps = [pilot + round((goal - pilot) * i / (count - 1)) for i in range(count)]
+    return sorted(set(steps))

@@ -1,0 +1,18 @@
+"""Delivering what waits in the outbox, for commands that end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from alerts.channel import Channel
+from alerts.deliver import Tally, deliver
+from monitor.store.database import Database
+from monitor.store.outbox import StoredOutbox
+
+
+async def deliver_due(
+    database: Database, channels: Mapping[str, Channel], clock: Callable[[], datetime], seconds: float
+) -> Tally:
+    """Send what is due, for `seconds` at the most; what is left goes out with the next run."""
+    return await deliver(StoredOutbox(database), channels, clock, until=clock() + timedelta(seconds=seconds))

@@ -1,0 +1,58 @@
+"""Errors that a person can mend, and the exit code of each: they become a message, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+
+FAILED, USAGE = 1, 2
+
+
+def expected() -> tuple[type[BaseException], ...]:
+    """The errors that are explained. Called when one has been raised: until then none of these modules is needed."""
+    return tuple(_codes())
+
+
+def exit_code(error: BaseException) -> int:
+    """1 failed, or 2 usage or configuration."""
+    return next(code for kind, code in _codes().items() if isinstance(error, kind))
+
+
+def message(error: BaseException) -> str:
+    """What to print."""
+    from monitor.collect import DeclinedError
+    from monitor.replay.runner import RunInterruptedError
+
+    if isinstance(error, DeclinedError):
+        return "Nothing was asked, and nothing was spent beyond what is stored."
+    if isinstance(error, RunInterruptedError):
+        return "Stopped. Every answer is stored; the same command goes on, and asks only for what is missing."
+    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+        return "Stopped at once. What was answered is stored; the same command goes on."
+    return str(error)
+
+
+def _codes() -> dict[type[BaseException], int]:
+    from monitor.collect import CollectError, DeclinedError
+    from monitor.config.faults import FaultsError
+    from monitor.config.secrets import SecretError
+    from monitor.replay.runner import RunInterruptedError
+    from monitor.rounds import NothingToRunError
+    from monitor.stats.spec import ThresholdError
+    from monitor.store.database import DatabaseError
+    from monitor.store.lock import LockedError
+    from monitor.targets.build import TargetConfigError
+
+    return {
+        FaultsError: USAGE,
+        SecretError: USAGE,
+        TargetConfigError: USAGE,
+        ThresholdError: USAGE,
+        NothingToRunError: USAGE,
+        DatabaseError: FAILED,
+        LockedError: FAILED,
+        CollectError: FAILED,
+        DeclinedError: FAILED,
+        RunInterruptedError: FAILED,
+        KeyboardInterrupt: FAILED,
+        asyncio.CancelledError: FAILED,
+    }

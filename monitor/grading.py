@@ -1,0 +1,120 @@
+"""From answers to scores: every scorer of a suite, the weighted headline, and its moments by case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from monitor.domain.case import Case
+from monitor.domain.run import Phase
+from monitor.domain.score import Score
+from monitor.metrics import Metric
+from monitor.store import answers
+from monitor.store.answers import Scored
+from monitor.store.database import Database
+
+if TYPE_CHECKING:
+    from monitor.stats.moments import Moments
+
+# Answers that are scored again in one transaction, when a metric was added or its options changed.
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Grader:
+    """How the answers of one suite are scored: its metrics by name, and the weight of each in the headline.
+
+    The weights add up to 1. Scores are stored under the metric's key, which names its options and version too.
+    """
+
+    metrics: Mapping[str, Metric]
+    weights: Mapping[str, float]
+
+    @cached_property
+    def keys(self) -> dict[str, float]:
+        """The headline's scorer keys with their weights."""
+        return {self.metrics[name].key: weight for name, weight in self.weights.items()}
+
+    def grade(self, text: str, case: Case) -> dict[str, Score]:
+        """Every scorer's score of one answer, by scorer key."""
+        return {metric.key: metric(text, case) for metric in self.metrics.values()}
+
+    def headline(self, scores: Mapping[str, Score]) -> float | None:
+        """The weighted score in [0, 1]; None where any scorer of the headline has none: what is missing is not 0."""
+        total = 0.0
+        for key, weight in self.keys.items():
+            value = scores[key].value if key in scores else None
+            if value is None:
+                return None
+            total += weight * value
+        return min(1.0, total)
+
+
+def regrade(database: Database, grader: Grader, run_id: str, phase: Phase, cases: Mapping[str, Case]) -> int:
+    """Score stored answers by metrics that are new since they were stored; returns how many scores were added.
+
+    Answers to cases that have changed since are left alone: they are no longer compared.
+    """
+    added = 0
+    for metric in grader.metrics.values():
+        while True:
+            with database.write() as connection:
+                batch = []
+                for answer_id, case_id, fingerprint, text in answers.texts(connection, run_id, phase, metric.key):
+                    case = cases.get(case_id)
+                    known = case is not None and case.fingerprint == fingerprint
+                    score = metric(text, case) if case is not None and known else Score.unscored("the case has changed")
+                    batch.append((answer_id, {metric.key: score}))
+                    if len(batch) == _BATCH:
+                        break
+                answers.add_scores(connection, batch)
+            added += len(batch)
+            if len(batch) < _BATCH:
+                break
+    return added
+
+
+def moments(grader: Grader, scored: Iterable[Scored], cases: Sequence[Case]) -> Moments:
+    """The headline's moments by case, in the order of `cases`; answers to a case as it stood before are left out.
+
+    The stream is summed up as it comes, so memory depends on the number of cases alone.
+    """
+    import numpy as np
+
+    from monitor.stats.moments import Moments
+
+    place = {case.id: i for i, case in enumerate(cases)}
+    fingerprints = [case.fingerprint for case in cases]
+    n, total, squares = (np.zeros(len(cases)) for _ in range(3))
+    for one in scored:
+        i = place.get(one.case_id)
+        value = None if i is None or fingerprints[i] != one.case_fingerprint else grader.headline(one.scores)
+        if i is not None and value is not None:
+            n[i] += 1
+            total[i] += value
+            squares[i] += value * value
+    return Moments.from_sums(n, total, squares)
+
+
+def load_moments(database: Database, grader: Grader, run_id: str, phase: Phase, cases: Sequence[Case]) -> Moments:
+    """The moments of what a run has stored in one phase."""
+    with database.read() as connection:
+        return moments(grader, answers.scored(connection, run_id, phase, list(grader.keys)), cases)
+
+
+def scorer_means(database: Database, grader: Grader, run_id: str, cases: Sequence[Case]) -> dict[str, float | None]:
+    """The mean of every scorer over the cases that have it, by metric name; each case counts once."""
+    keys = {metric.key: name for name, metric in grader.metrics.items()}
+    current = {case.id: case.fingerprint for case in cases}
+    sums: dict[str, dict[str, list[float]]] = {name: {} for name in keys.values()}
+    with database.read() as connection:
+        for one in answers.scored(connection, run_id, Phase.MAIN, list(keys)):
+            if current.get(one.case_id) != one.case_fingerprint:
+                continue
+            for key, score in one.scores.items():
+                if score.value is not None:
+                    sums[keys[key]].setdefault(one.case_id, []).append(score.value)
+    means = {name: [sum(v) / len(v) for v in by_case.values()] for name, by_case in sums.items()}
+    return {name: sum(v) / len(v) if v else None for name, v in means.items()}

@@ -1,0 +1,105 @@
+"""From a verdict to an alert: who is told, what it means, and what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+
+from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Thresholds
+from monitor.decide.transition import BAD, Decided, Opened, Tell, Told
+from monitor.domain.verdict import CauseKind, Interval, Level, Stage, Verdict, instant
+
+
+def alert(
+    alert_id: str,
+    said: Verdict,
+    told: Told,
+    opened: Opened | None,
+    previous: Level | None,
+    goes_on: datetime | None,
+    examples: Sequence[Example] = (),
+) -> Alert:
+    """The alert for a verdict that people are told of. `goes_on`: when the run is taken up again, if it is."""
+    bad_since = opened.since if opened else (said.slot if said.level in BAD else None)
+    return Alert(
+        id=alert_id,
+        kind=Kind(told.kind.value),
+        target=said.target,
+        suite=said.suite,
+        verdict=said.level.value,
+        stage=said.stage.value,
+        previous_verdict=previous.value if previous else None,
+        score=said.score,
+        baseline_score=said.baseline_score,
+        drop=_drop(said.drop),
+        confirmation=_drop(said.confirmation),
+        thresholds=Thresholds(said.thresholds.investigate, said.thresholds.rollback, said.thresholds.unit),
+        since=bad_since,
+        slot=said.slot,
+        finished_at=said.finished_at,
+        reasons=said.reasons,
+        causes=tuple(Cause(cause.cause.value, cause.evidence) for cause in said.causes),
+        meaning=_meaning(said, told, goes_on),
+        actions=_actions(said, told),
+        model_requested=said.model.requested,
+        model_reported=said.model.reported,
+        cases=said.cases,
+        answers=said.answers,
+        examples=tuple(examples),
+        run=said.run,
+    )
+
+
+def _drop(interval: Interval | None) -> Drop | None:
+    return None if interval is None else Drop(interval.points, interval.low, interval.high, interval.confidence)
+
+
+def _meaning(said: Verdict, told: Told, goes_on: datetime | None) -> str:
+    then = f" The run goes on at {instant(goes_on)}." if goes_on else ""
+    if told.kind is Tell.RECOVERED:
+        return "It is as good as at deployment, as far as this test set can tell; the alert is closed."
+    if told.kind is Tell.RECOVERING:
+        return "This week shows no drop; the alert closes if the next week shows none either."
+    if told.kind is Tell.UNMEASURED:
+        return f"Nothing is known about the quality of its answers now: neither good nor bad.{then}"
+    if said.level is Level.ROLLBACK:
+        return "Its answers are clearly worse than at deployment, and a second replay has confirmed it."
+    if said.stage is Stage.PENDING:
+        return (
+            f"Its answers are worse than at deployment, by enough for a rollback if a second replay confirms it.{then}"
+        )
+    if said.level is Level.INVESTIGATE:
+        return (
+            "Its answers are worse than at deployment, by more than noise explains; "
+            "that it is enough for a rollback is not shown."
+        )
+    return f"The answers so far cannot tell a drop from noise; nobody has to act.{then}"
+
+
+def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
+    target, suite = shlex.quote(said.target), shlex.quote(said.suite)
+    again = Action("Measure once more now (raises no alert)", f"heldout run --target {target} --suite {suite}")
+    if told.kind in (Tell.RECOVERED, Tell.RECOVERING):
+        return ()
+    causes = {cause.cause for cause in said.causes}
+    if CauseKind.NO_BASELINE in causes or CauseKind.TEST_SET in causes:
+        return (Action("Collect a baseline", f"heldout baseline collect {target} {suite}"),)
+    if CauseKind.BUDGET in causes:
+        return (Action("Raise the cap under [budget], or ask for fewer answers under [decision]"), again)
+    if CauseKind.PROVIDER in causes:
+        return (Action("See whether the provider answers", "heldout check"), again)
+    if said.level is Level.ROLLBACK:
+        return (
+            Action(f"Roll {said.target} back to what was served before, or retrain it"),
+            Action("After that, pin what is served then", f"heldout baseline collect {target} {suite}"),
+        )
+    if said.level is Level.INVESTIGATE:
+        return (Action("See what changed: the model, its prompt, its documents, its provider"), again)
+    return (Action("Nothing now; a larger test set or baseline tells more", "heldout check"),)
+
+
+def previous_level(past: Sequence[Decided], earlier: Sequence[Decided]) -> Level | None:
+    """The verdict before this one: of the same run, else of the week before."""
+    known = [*past, *(decision for decision in earlier if decision.stage is not Stage.WAITING)]
+    return known[-1].level if known else None

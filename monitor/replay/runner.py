@@ -1,0 +1,102 @@
+"""Asking many questions at once: bounded, and stopped early by what makes going on pointless."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitor.domain.answer import TargetError
+from monitor.domain.run import Halt, HaltKind
+from monitor.replay.ask import Asked
+from monitor.replay.budget import BudgetExhaustedError
+from monitor.replay.plan import Question
+
+# Questions in a row without an answer, after all retries: the provider is down, and asking on only costs time.
+OUTAGE_AFTER = 8
+# Seconds that answers under way may still take when someone stops the run: they may be paid for already.
+GRACE = 5.0
+
+
+class RunInterruptedError(Exception):
+    """Someone stopped the run; what was answered is stored."""
+
+
+@dataclass
+class Tally:
+    """How a replay is getting on; `usd` is what this process has spent on it."""
+
+    total: int
+    answered: int = 0
+    failed: int = 0
+    usd: float = 0.0
+
+
+@dataclass
+class Replay:
+    """One stage's questions to one target.
+
+    `ask` gives an answer or the error that is left after all retries; `store` returns when it is committed.
+    `stop` is set by a person's Ctrl-C.
+    """
+
+    questions: Sequence[Question]
+    ask: Callable[[Question], Awaitable[Asked]]
+    store: Callable[[Question, Asked], Awaitable[None]]
+    concurrency: int
+    stop: asyncio.Event
+    tally: Tally = field(init=False)
+    _halt: Halt | None = field(default=None, init=False)
+    _lost_in_a_row: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(len(self.questions))
+
+    async def run(self) -> Halt | None:
+        """Ask everything; None when all were asked, else why not. Raises RunInterruptedError where `stop` was set."""
+        left = iter(self.questions)
+        workers = [asyncio.create_task(self._work(left)) for _ in range(min(self.concurrency, len(self.questions)))]
+        stopped = asyncio.create_task(self.stop.wait())
+        everything: asyncio.Future[list[None]] = asyncio.gather(*workers)
+        try:
+            either: list[asyncio.Future[Any]] = [everything, stopped]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not everything.done():
+                await asyncio.wait([everything], timeout=GRACE)
+            if everything.done():
+                await everything
+        finally:
+            stopped.cancel()
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if self.stop.is_set() and self.tally.answered + self.tally.failed < self.tally.total and self._halt is None:
+            raise RunInterruptedError
+        return self._halt
+
+    async def _work(self, left: Iterator[Question]) -> None:
+        for question in left:
+            if self._halt is not None or self.stop.is_set():
+                return
+            try:
+                asked = await self.ask(question)
+            except BudgetExhaustedError as error:
+                self._halt = self._halt or Halt(HaltKind.BUDGET, f"The run stopped, because {error}")
+                return
+            await self.store(question, asked)
+            self._count(asked.error)
+
+    def _count(self, error: TargetError | None) -> None:
+        if error is None:
+            self.tally.answered += 1
+            self._lost_in_a_row = 0
+            return
+        self.tally.failed += 1
+        if error.fatal:
+            self._halt = self._halt or Halt(HaltKind.FATAL, error.message)
+        elif not error.permanent:
+            self._lost_in_a_row += 1
+            if self._lost_in_a_row >= max(OUTAGE_AFTER, self.concurrency):
+                why = f"{self._lost_in_a_row} questions in a row got no answer; the last one: {error.message}"
+                self._halt = self._halt or Halt(HaltKind.OUTAGE, why)

@@ -1,0 +1,154 @@
+"""What is to be run: what the schedule wants now, one slot, or a replay for someone who wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from monitor import collect, cycle
+from monitor.cycle import App, Done
+from monitor.decide.due import Timetable, due_slot
+from monitor.decide.week import Step
+from monitor.domain.run import Run, RunKind, RunState
+from monitor.domain.verdict import Level, Stage
+from monitor.site import Site
+from monitor.store import runs, verdicts
+
+T = TypeVar("T")
+
+# An ad hoc run that was interrupted is gone on with for as long as this; after that the model may have become another.
+TAKEN_UP_WITHIN = timedelta(hours=24)
+
+
+class NothingToRunError(Exception):
+    """What was asked for cannot be run; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one command did: runs that were taken up, baselines that went on, and why the rest was not due."""
+
+    done: tuple[Done, ...]
+    collected: tuple[collect.Collected, ...] = ()
+    idle: tuple[str, ...] = ()
+
+
+async def run_due(app: App, timetable: Timetable) -> Round:
+    """Do all that the schedule wants now: due slots, stages and confirmations that wait, batches of baselines."""
+    now = app.place.now()
+    tasks, idle = [], []
+    for site in app.scheduled:
+        run, reason = _due(app, site, timetable, now)
+        if run is None:
+            idle.append(f"{site.name}: {reason}")
+        else:
+            tasks.append(cycle.take_up(app, site, run, patient=True))
+    batches = [collect.go_on(app, site, run) for site, run in _collecting(app, now)]
+    done = await _together(tasks)
+    collected = await _together(batches)
+    return Round(tuple(done), tuple(collected), tuple(idle))
+
+
+async def run_now(app: App, sites: Sequence[Site]) -> Round:
+    """Replay at once, with every stage and confirmation; raises no alert. An interrupted replay is gone on with."""
+    started = [_ad_hoc(app, site) for site in sites]
+    return Round(tuple(await _together([cycle.take_up(app, s, r, patient=False) for s, r in started])))
+
+
+async def run_slot(app: App, sites: Sequence[Site], timetable: Timetable, slot: datetime) -> Round:
+    """One slot of the schedule, now, with every stage and confirmation; raises NothingToRunError where it is none."""
+    now = app.place.now()
+    if slot > now:
+        raise NothingToRunError(f"the slot {slot:%Y-%m-%dT%H:%M:%SZ} has not come yet")
+    if not timetable.is_slot(slot):
+        following = timetable.following(slot)
+        hint = f"; the next after it is {following:%Y-%m-%dT%H:%M:%SZ}" if following else ""
+        raise NothingToRunError(f"{slot:%Y-%m-%dT%H:%M:%SZ} is not a slot of the schedule ({timetable.cron}){hint}")
+    tasks, idle = [], []
+    for site in sites:
+        with app.place.database.read() as connection:
+            run = runs.of_slot(connection, site.target, site.suite.name, slot)
+        run = run or cycle.begin(app, site, RunKind.WEEK, slot)
+        if run is None or run.state is RunState.DONE:
+            idle.append(f"{site.name}: the slot of {slot:%Y-%m-%d %H:%M} UTC has its run")
+        else:
+            tasks.append(cycle.take_up(app, site, run, patient=False))
+    return Round(tuple(await _together(tasks)), idle=tuple(idle))
+
+
+def _due(app: App, site: Site, timetable: Timetable, now: datetime) -> tuple[Run | None, str]:
+    """The run of a site to take up now, or why there is none."""
+    catch_up = app.config.schedule.catch_up
+    with app.place.database.read() as connection:
+        recorded = runs.slots(connection, site.target, site.suite.name, now - catch_up - timedelta(days=1))
+        mine = [
+            run
+            for run in runs.unfinished(connection)
+            if (run.target, run.suite, run.kind) == (site.target, site.suite.name, RunKind.WEEK)
+        ]
+    due = due_slot(timetable, catch_up, recorded, now)
+    if due.slot is not None:
+        for run in mine:
+            _supersede(app, site, run, due.slot)
+        return cycle.begin(app, site, RunKind.WEEK, due.slot), "another process has begun its slot"
+    for run in mine:
+        if run.state is RunState.RUNNING or run.due_at is None or run.due_at <= now:
+            return run, ""
+        return None, f"its run of {run.slot:%Y-%m-%d %H:%M} UTC waits until {run.due_at:%Y-%m-%d %H:%M} UTC"
+    return None, due.reason
+
+
+def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
+    """End a run whose successor is due: what it found stands, and what it did not is said."""
+    setting = cycle.set_up(app, site, run)
+    with app.place.database.read() as connection:
+        before = verdicts.of_run(connection, run.id)
+    level = before[-1].level if before else Level.INCONCLUSIVE
+    why = f"The next slot ({slot:%Y-%m-%d %H:%M} UTC) came before this run was finished."
+    measured = cycle.measure(app, site, run, setting)
+    cycle.conclude(app, site, run, setting, measured, Step(level, Stage.FINAL, (why,)))
+
+
+def _ad_hoc(app: App, site: Site) -> tuple[Site, Run]:
+    now = app.place.now()
+    with app.place.database.read() as connection:
+        last = runs.latest(connection, site.target, site.suite.name, [RunKind.AD_HOC])
+    if (
+        last is not None
+        and last.state is not RunState.DONE
+        and now - last.created_at <= TAKEN_UP_WITHIN
+        and (last.suite_fingerprint, last.target_fingerprint) == (site.suite.fingerprint, site.fingerprint)
+    ):
+        return site, replace(last, state=RunState.RUNNING)
+    run = cycle.begin(app, site, RunKind.AD_HOC, None)
+    if run is None:
+        raise NothingToRunError(f"{site.name}: its run could not be begun")
+    return site, run
+
+
+def _collecting(app: App, now: datetime) -> list[tuple[Site, Run]]:
+    with app.place.database.read() as connection:
+        waiting = [run for run in runs.unfinished(connection) if run.kind is RunKind.BASELINE]
+    found = []
+    for run in waiting:
+        site = app.sites.get((run.target, run.suite))
+        if site is not None and run.state is RunState.WAITING and run.due_at is not None and run.due_at <= now:
+            found.append((site, run))
+    return found
+
+
+async def _together(tasks: Sequence[Awaitable[T]]) -> list[T]:
+    """All at once; the first error is raised when the others have come to an end, so that what they store is stored."""
+    finished: list[T] = []
+    first_error: BaseException | None = None
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            first_error = first_error or outcome
+        else:
+            finished.append(outcome)
+    if first_error is not None:
+        raise first_error
+    return finished

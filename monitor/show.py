@@ -1,0 +1,322 @@
+"""What the command prints: lines for people, or JSON on standard output and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from monitor.domain.verdict import instant
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from alerts.deliver import Tally
+    from monitor.check import Expectation, Report
+    from monitor.collect import Collected, Offer
+    from monitor.decide.plan import Prospect
+    from monitor.domain.run import Baseline
+    from monitor.rounds import Round
+    from monitor.site import Site
+    from monitor.standing import Standing
+
+COLOURS = {"pass": "green", "inconclusive": "yellow", "investigate": "bright_yellow", "rollback": "red"}
+MARKS = {"pass": "✓", "inconclusive": "?", "investigate": "!", "rollback": "✗"}
+
+
+def line(text: str = "", *, colour: str | None = None, indent: int = 0, err: bool = False) -> None:
+    """A paragraph, wrapped to the terminal; what a model or provider said can neither colour nor move it."""
+    width = max(40, min(110, shutil.get_terminal_size().columns))
+    prefix = " " * indent
+    wrapped = textwrap.fill(plain(text), width, initial_indent=prefix, subsequent_indent=prefix, break_long_words=False)
+    typer.secho(wrapped, fg=colour, err=err)
+
+
+def plain(text: str) -> str:
+    """`text` without control characters, escape sequences and marks that turn the reading direction."""
+    return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\ufffd" for c in text)
+
+
+def json_out(value: object) -> None:
+    """A JSON value on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def round_(done: Round, sent: Tally | None, *, as_json: bool, following: datetime | None) -> None:
+    """What `heldout run` did."""
+    if as_json:
+        json_out({"schema": 1, "verdicts": [one.verdict.as_json() for one in done.done]})
+    else:
+        for one in done.done:
+            verdict(one.verdict.as_json())
+            if one.run.due_at is not None:
+                line(f"It goes on at {stamp(one.run.due_at)}, with `heldout run --due`.", indent=2)
+        for batch in done.collected:
+            collected(batch, as_json=False)
+    for reason in done.idle:
+        line(f"Nothing to do for {reason}.", err=as_json)
+    if sent is not None:
+        delivered(sent)
+    if following is not None:
+        line(f"The next slot is {stamp(following)}; an hourly `heldout run --due` takes it.", err=as_json)
+
+
+def verdict(payload: Mapping[str, Any]) -> None:
+    """One verdict, from the contract's JSON object."""
+    level = payload["verdict"]
+    stage = "" if payload["stage"] == "final" else f" ({payload['stage']})"
+    line(f"{MARKS[level]} {level.upper()}{stage}  {payload['target']} · {payload['suite']}", colour=COLOURS[level])
+    line(scores(payload), indent=2)
+    for reason in payload["reasons"]:
+        line(reason, indent=2)
+    smallest = payload["smallest_confirmable"]
+    if smallest["investigate"] is not None:
+        unit = payload["thresholds"]["unit"]
+        line(f"Found 95 times in 100: a drop of {_smallest(smallest, unit)}.", indent=2)
+    usd = "no price is configured" if payload["usd"] is None else f"{payload['usd']:.2f} USD"
+    slot = f", slot {payload['slot']}" if payload["slot"] else ""
+    line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls, {usd}.", indent=2)
+    if payload["run"]:
+        line(f"Run {payload['run']}{slot}.", indent=2)
+
+
+def scores(payload: Mapping[str, Any]) -> str:
+    """Score, baseline and drop in one sentence."""
+    if payload["score"] is None:
+        return "No score."
+    text = f"Score {100 * payload['score']:.1f}"
+    if payload["baseline_score"] is not None:
+        text += f", {100 * payload['baseline_score']:.1f} at deployment"
+    drop = payload["drop"]
+    if drop is not None and drop["points"] is not None:
+        unit = "%" if payload["thresholds"]["unit"] == "percent" else " points"
+        text += f": drop {signed(drop['points'])}{unit}"
+        if drop["low"] is not None:
+            text += f", 95% interval {signed(drop['low'])} to {signed(drop['high'])}"
+        if drop.get("new_case_se") is not None:
+            text += f" (for new cases like these ±{1.96 * drop['new_case_se']:.1f})"
+    return f"{text}."
+
+
+def signed(value: float) -> str:
+    """A number to one digit, with a real minus sign."""
+    return f"{value + 0.0:.1f}".replace("-0.0", "0.0").replace("-", "−")
+
+
+def stamp(moment: datetime) -> str:
+    """A time for people."""
+    return f"{moment:%a %Y-%m-%d %H:%M} UTC"
+
+
+def delivered(sent: Tally) -> None:
+    """What went out, and what did not."""
+    if sent.sent:
+        line(f"{_count(sent.sent, 'alert')} delivered.", err=True)
+    for problem in sent.problems:
+        line(f"Not delivered yet: {problem}", colour="yellow", err=True)
+
+
+def gate(found: Standing, *, as_json: bool) -> None:
+    """The verdict that the exit code stands for."""
+    if as_json:
+        json_out(found.payload)
+    else:
+        verdict(found.payload)
+
+
+def status(found: Sequence[Standing], waiting: Sequence[str], following: datetime | None, *, as_json: bool) -> None:
+    """One line a target and suite."""
+    if as_json:
+        json_out({"schema": 1, "verdicts": [one.payload for one in found], "undelivered": list(waiting)})
+        return
+    width = max((len(f"{one.target} · {one.suite}") for one in found), default=0)
+    for one in found:
+        when = one.payload["finished_at"] or "never measured"
+        name = f"{one.target} · {one.suite}".ljust(width)
+        stale = ", stale" if one.payload["stale"] and one.payload["finished_at"] else ""
+        typer.secho(f"{MARKS[one.level.value]} {one.level.value:<12} ", fg=COLOURS[one.level.value], nl=False)
+        typer.echo(plain(f"{name}  {scores(one.payload)}  {when}{stale}"))
+    for problem in waiting:
+        line(problem, colour="yellow", err=True)
+    if following is not None:
+        line(f"Next slot: {stamp(following)}.", err=True)
+
+
+def undelivered(connection: Connection) -> list[str]:
+    """A sentence for each kind of message that waits."""
+    from monitor.store import outbox
+
+    return [
+        f"{_count(count, 'alert')} for {channel} undelivered since {stamp(since)} ({state}): {error or 'not tried yet'}"
+        for channel, state, count, since, error in outbox.undelivered(connection)
+    ]
+
+
+def offer(offered: Offer) -> None:
+    """What collecting a baseline will cost, before anything is spent."""
+    usd = (
+        "nothing"
+        if offered.site.free
+        else "an unknown sum (no price)"
+        if offered.usd is None
+        else f"about {offered.usd:.2f} USD"
+    )
+    what = "A baseline" if offered.final else "The pilot of a baseline"
+    have = f" ({offered.stored} answers are stored already)" if offered.stored else ""
+    line(
+        f"{what} of {offered.site.name}: {offered.answers_a_case} answers to each of {len(offered.site.scorable)} "
+        f"cases, {offered.calls} calls{have}, {usd}.",
+        err=True,
+    )
+    if not offered.final:
+        line("How many more it takes depends on how much the answers vary; that is asked again.", err=True)
+    if offered.outlook is not None:
+        unit = offered.outlook.plan.unit
+        line(f"With it a week finds, 95 times in 100, a drop of {_smallest(offered.outlook.smallest, unit)}.", err=True)
+
+
+def collected(done: Collected, *, as_json: bool) -> None:
+    """A baseline that was collected, or the batch of today."""
+    if done.baseline is None:
+        when = stamp(done.run.due_at) if done.run.due_at else "the next day"
+        line(f"{done.site.name}: {done.answers_a_case} answers a case; `heldout run --due` goes on from {when}.")
+        return
+    if done.identical:
+        line("All answers to a case are identical, from a target that is not local: cached?", colour="yellow", err=True)
+    elif done.at_once and done.answers_a_case > 4 and not done.site.local:
+        line(
+            "Collected at once: a provider has its state of the day, and --spread averages over four of them.",
+            colour="yellow",
+            err=True,
+        )
+    baseline(done.site, done.baseline, done.outlook, None, as_json=as_json)
+
+
+def baseline(
+    site: Site,
+    pinned: Baseline,
+    outlook: Prospect | None,
+    means: Mapping[str, float | None] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """What is pinned, and what it can confirm."""
+    if as_json:
+        json_out(_baseline_json(pinned, outlook, means))
+        return
+    line(f"Baseline of {site.name}, pinned {stamp(pinned.pinned_at)} by {pinned.pinned_by} (run {pinned.run_id}).")
+    if outlook is None:
+        line("None of its answers can be scored by the suite as it stands now.", indent=2)
+        return
+    plan = outlook.plan
+    line(
+        f"Score {100 * outlook.baseline_score:.1f} over {outlook.cases} cases, {plan.baseline_repeats} answers a case.",
+        indent=2,
+    )
+    for name, mean in (means or {}).items():
+        line(f"{name}: {'unscored' if mean is None else f'{100 * mean:.1f}'}", indent=4)
+    line(
+        f"A week asks at most {plan.cap} answers a case, and finds, 95 times in 100, a drop of "
+        f"{_smallest(outlook.smallest, plan.unit)}.",
+        indent=2,
+    )
+    if not outlook.cap.reachable:
+        line(_remedy(outlook.cap.baseline_that_would_do, outlook.cap.cases_that_would_do), colour="yellow", indent=2)
+
+
+def no_baseline(site: Site, *, as_json: bool) -> None:
+    """Nothing is pinned."""
+    line(
+        f"{site.name}: no baseline; `heldout baseline collect {site.target} {site.suite.name}` collects one.",
+        err=as_json,
+    )
+
+
+def report(found: Report, *, as_json: bool, offline: bool) -> None:
+    """What `heldout check` found."""
+    if as_json:
+        json_out(found.as_json())
+        return
+    for name, weak in found.suites.items():
+        line(f"Suite {name}: {'healthy' if not weak else ''}", colour=None if weak else "green")
+        for weakness in weak:
+            line(f"! {weakness}", colour="yellow", indent=2)
+    for name, expected in found.expectations.items():
+        line(name)
+        expectation(expected)
+    for name, answered in {**found.answered, **found.channels}.items():
+        line(f"✓ {name}: {answered}", colour="green")
+    for warning in found.warnings:
+        line(f"! {warning}", colour="yellow")
+    for problem in (*found.faults, *found.failures):
+        line(f"✗ {problem}", colour="red", err=True)
+    if not found.faults and not found.failures:
+        line(
+            "Nothing was asked (--offline); the configuration is sound." if offline else "Everything answers.",
+            colour="green",
+        )
+
+
+def expectation(expected: Expectation) -> None:
+    """What a week will find and cost."""
+    source = "a typical baseline (none is pinned yet)" if expected.assumed else "its baseline"
+    usd = "" if expected.usd_a_week is None else f", {expected.usd_a_week:.2f} USD"
+    line(f"By {source}, {expected.baseline_repeats} answers to each of {expected.cases} cases:", indent=2)
+    line(f"a drop of {_smallest(expected.smallest, 'points')} is found 95 times in 100;", indent=4)
+    line(
+        f"a week without a change takes {expected.answers_a_case:g} answers a case, {expected.calls_a_week} calls{usd} "
+        f"(at most {expected.most_calls_a_week} calls);",
+        indent=4,
+    )
+    line(
+        f"false investigations a year: {expected.false_investigations_a_year:g} simulated, {expected.bound:g} at most.",
+        indent=4,
+    )
+    if expected.assumed:
+        line(f"Collecting that baseline takes {expected.baseline_calls} calls.", indent=4)
+    if not expected.cap_reachable:
+        line(_remedy(expected.baseline_that_would_do, expected.cases_that_would_do), colour="yellow", indent=4)
+
+
+def _remedy(repeats: int | None, cases: int | None) -> str:
+    ways = [f"{repeats} baseline answers a case"] if repeats else []
+    ways += [f"a test set of {cases} cases"] if cases else []
+    return f"Too few to tell the two thresholds apart reliably{': it takes ' + ' or '.join(ways) if ways else ''}."
+
+
+def _smallest(smallest: Mapping[str, float | None], unit: str) -> str:
+    def of(name: str) -> str:
+        value = smallest.get(name)
+        return f"none ({name})" if value is None else f"{value:.1f}{'%' if unit == 'percent' else ' points'} ({name})"
+
+    return f"{of('investigate')}, {of('rollback')}"
+
+
+def _baseline_json(
+    pinned: Baseline, outlook: Prospect | None, means: Mapping[str, float | None] | None
+) -> dict[str, object]:
+    known = outlook is not None
+    return {
+        "schema": 1,
+        "target": pinned.target,
+        "suite": pinned.suite,
+        "run": pinned.run_id,
+        "pinned_at": instant(pinned.pinned_at),
+        "pinned_by": pinned.pinned_by,
+        "score": round(outlook.baseline_score, 4) if outlook else None,
+        "scores": dict(means or {}),
+        "cases": outlook.cases if outlook else 0,
+        "answers_a_case": outlook.plan.baseline_repeats if outlook else 0,
+        "most_answers_a_week": outlook.plan.cap if outlook else None,
+        "smallest_confirmable": outlook.smallest if outlook and known else None,
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

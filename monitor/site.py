@@ -1,0 +1,47 @@
+"""A site: one target with one suite, and everything that a run of the two needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import cached_property
+
+from monitor.domain.case import Case, Suite
+from monitor.grading import Grader
+from monitor.replay.ask import Asked
+from monitor.replay.budget import Budget, Pricer
+
+
+@dataclass(frozen=True)
+class Site:
+    """`fingerprint` identifies the target's configuration; `compared_with` names the target whose baseline counts.
+
+    `connect(budget)` opens the target and gives a function that asks it, within its account's limits and the budget.
+    `local`: its answers come from this machine, so nothing in between can have cached them.
+    `free`: nobody is paid for them.
+    """
+
+    target: str
+    suite: Suite
+    grader: Grader
+    fingerprint: str
+    requested_model: str | None
+    compared_with: str
+    concurrency: int
+    pricer: Pricer
+    role: str
+    local: bool
+    free: bool
+    connect: Callable[[Budget], AbstractAsyncContextManager[Callable[[Case], Awaitable[Asked]]]]
+
+    @property
+    def name(self) -> str:
+        """How people see it."""
+        return f"{self.target} · {self.suite.name}"
+
+    @cached_property
+    def scorable(self) -> tuple[Case, ...]:
+        """The cases that the headline can score; asking the others would buy nothing."""
+        headline = [self.grader.metrics[name] for name in self.grader.weights]
+        return tuple(case for case in self.suite.cases if all(m.fault(case) is None for m in headline))

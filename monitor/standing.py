@@ -1,0 +1,71 @@
+"""How each (target, suite) stands: its newest verdict, unless that is too old to count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from monitor.domain.verdict import Level, Stage, Thresholds, Verdict
+from monitor.store import verdicts
+from monitor.store.database import Database
+
+if TYPE_CHECKING:
+    from monitor.config.models import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The verdict that counts now, and the contract's JSON object for it."""
+
+    target: str
+    suite: str
+    level: Level
+    payload: dict[str, Any]
+
+
+def of(
+    database: Database | None, config: Config, pairs: Sequence[tuple[str, str]], now: datetime, max_age: timedelta
+) -> list[Standing]:
+    """The standing of each (target, suite): a verdict older than `max_age`, or none at all, is inconclusive."""
+    if database is None:
+        return [never(config, target, suite) for target, suite in pairs]
+    with database.read() as connection:
+        return [
+            never(config, target, suite) if found is None else _aged(found, now, max_age)
+            for target, suite in pairs
+            for found in [verdicts.newest(connection, target, suite)]
+        ]
+
+
+def never(config: Config, target: str, suite: str) -> Standing:
+    """The standing of what was never measured."""
+    table = config.thresholds
+    unmeasured = Verdict(
+        target=target,
+        suite=suite,
+        level=Level.INCONCLUSIVE,
+        stage=Stage.FINAL,
+        reasons=(f"never measured; `heldout run --target {target}` measures it now.",),
+        thresholds=Thresholds(table.investigate, table.rollback, table.unit),
+        stale=True,
+    )
+    return Standing(target, suite, Level.INCONCLUSIVE, unmeasured.as_json())
+
+
+def _aged(found: verdicts.StoredVerdict, now: datetime, max_age: timedelta) -> Standing:
+    age = now - found.decided_at
+    if age <= max_age:
+        return Standing(found.target, found.suite, found.level, found.payload)
+    why = f"stale: the newest verdict ({found.level.value}) is {age.days} days old, more than {_days(max_age)} days."
+    payload = found.payload | {
+        "verdict": Level.INCONCLUSIVE.value,
+        "stale": True,
+        "reasons": [why, *found.payload.get("reasons", [])],
+    }
+    return Standing(found.target, found.suite, Level.INCONCLUSIVE, payload)
+
+
+def _days(span: timedelta) -> str:
+    return f"{span / timedelta(days=1):g}"

@@ -1,0 +1,37 @@
+"""One paying process at a time on a SQLite database: a lock that the operating system frees when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+
+class LockedError(Exception):
+    """Another process is at work on this database; the message says which."""
+
+    permanent = False
+
+
+@contextmanager
+def sole_runner(url: str) -> Iterator[None]:
+    """Hold the right to ask targets on the database at `url`; raises LockedError where another process has it.
+
+    The lock stands beside the database file, because SQLite's own locks are held for single transactions.
+    """
+    path = Path(f"{make_url(url).database}.lock")
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise LockedError(f"another heldout run (process {holder}) is at work on this database") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

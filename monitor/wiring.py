@@ -1,0 +1,201 @@
+"""Builds the parts that a command needs from the configuration: the only file that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from monitor.config.fields import Secret
+from monitor.config.outputs import database_url
+from monitor.config.secrets import resolve
+from monitor.decide.due import Timetable
+from monitor.domain.case import Case, Suite
+from monitor.grading import Grader
+from monitor.metrics import build_metric
+from monitor.replay.budget import Budget, Call, Month, Pricer
+from monitor.site import Site
+from monitor.store.database import Database, open_database
+
+if TYPE_CHECKING:
+    from alerts.channel import Channel
+    from monitor.config.faults import Fault
+    from monitor.config.models import Config, SuiteConfig, TargetConfig
+    from monitor.cycle import App
+    from monitor.replay.ask import Asked
+    from monitor.replay.limiter import Limiters
+    from monitor.replay.runner import Tally
+
+
+def clock() -> datetime:
+    """The time of day, UTC."""
+    return datetime.now(UTC)
+
+
+def new_id(now: datetime) -> str:
+    """A UUID of version 7: unique, and in the order of time."""
+    milliseconds = int(now.timestamp() * 1000) & ((1 << 48) - 1)
+    value = milliseconds << 80 | int.from_bytes(os.urandom(10), "big")
+    return str(UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))
+
+
+def timetable(config: Config) -> Timetable:
+    """The schedule as configured."""
+    return Timetable(config.schedule.cron, config.schedule.timezone)
+
+
+def open_store(config: Config, environ: Mapping[str, str], *, create: bool = True) -> Database:
+    """The configured database; raises DatabaseError and SecretError."""
+    return open_database(database_url(config, environ), create=create)
+
+
+def load_suites(config: Config, names: Iterable[str]) -> dict[str, Suite]:
+    """The named suites with their cases; raises one SuiteError with the faults of all of them."""
+    from monitor.suites.load import SuiteError, load_suite
+
+    suites: dict[str, Suite] = {}
+    faults: list[Fault] = []
+    for name in names:
+        try:
+            suites[name] = load_suite(name, config.suites[name].cases)
+        except SuiteError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise SuiteError(faults)
+    return suites
+
+
+def grader(table: SuiteConfig) -> Grader:
+    """The scorers of a suite."""
+    return Grader({m.name: build_metric(m.name, m.options) for m in table.metrics}, table.weights)
+
+
+def build(
+    config: Config,
+    environ: Mapping[str, str],
+    database: Database,
+    *,
+    only: Callable[[str, str], bool] = lambda target, suite: True,
+    watch: Callable[[str, Tally], None] = lambda label, tally: None,
+    stop: asyncio.Event | None = None,
+) -> App:
+    """Everything that runs share; call it in an event loop. `only(target, suite)` chooses the sites that are read."""
+    from monitor.cycle import App
+    from monitor.replay.limiter import Limiters
+    from monitor.replay.stage import Workplace
+    from monitor.store import answers
+
+    pairs = [(t, s) for t, table in config.targets.items() for s in table.suites if only(t, s)]
+    suites = load_suites(config, {s: None for _, s in pairs})
+    # Jitter need not be repeatable, and must differ between processes.
+    limiters = Limiters(random.Random())  # noqa: S311
+    month_begins = clock().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    with database.read() as connection:
+        spent = answers.spend_since(connection, month_begins).usd or 0.0
+    return App(
+        config=config,
+        place=Workplace(database, clock, stop or asyncio.Event(), watch),
+        sites={(t, s): site(config, environ, t, suites[s], limiters) for t, s in pairs},
+        channels=tuple(channel_names(config)),
+        show_cases=config.alerts.slack is not None and config.alerts.slack.show_cases,
+        month=Month(config.budget.usd_per_month, spent),
+        new_id=new_id,
+    )
+
+
+def site(config: Config, environ: Mapping[str, str], name: str, suite: Suite, limiters: Limiters) -> Site:
+    """One target with one suite. The target itself is built, and its secrets are read, only when it is connected."""
+    from monitor.targets.build import configuration_fingerprint, is_local, requested_model
+
+    table = config.targets[name]
+    billed = paying(config, name)
+    pricer = price(billed, name, config)
+
+    @asynccontextmanager
+    async def connect(budget: Budget) -> AsyncIterator[Callable[[Case], Awaitable[Asked]]]:
+        from monitor.replay.ask import RetryPolicy, ask
+        from monitor.targets.build import build_target
+
+        target = build_target(name, config, environ)
+        limiter = limiters.of(target.account)
+        policy = RetryPolicy(table.retry_for.total_seconds())
+
+        async def asking(case: Case) -> Asked:
+            return await ask(target, case, limiter, policy, Call(budget, pricer, case))
+
+        try:
+            yield asking
+        finally:
+            await target.aclose()
+
+    return Site(
+        target=name,
+        suite=suite,
+        grader=grader(config.suites[suite.name]),
+        fingerprint=configuration_fingerprint(name, config),
+        requested_model=requested_model(billed),
+        compared_with=table.against or name,
+        concurrency=table.concurrency,
+        pricer=pricer,
+        role=table.role,
+        local=is_local(name, config),
+        free=billed.provider == "rag",
+        connect=connect,
+    )
+
+
+def paying(config: Config, name: str) -> TargetConfig:
+    """The table whose model answers in the end: a rag target's generator, else the target itself."""
+    table = config.targets[name]
+    if table.provider == "rag" and table.generator in config.targets:
+        return config.targets[table.generator]
+    return table
+
+
+def price(table: TargetConfig, name: str, config: Config) -> Pricer:
+    """What answers of `table`'s model cost; a rag target sends its passages along."""
+    from monitor.targets.anthropic import DEFAULT_MAX_TOKENS
+
+    asked = config.targets[name]
+    rates = asked.price or table.price
+    most = None
+    extra = 0
+    if table.provider in ("openai", "anthropic"):
+        bound = table.params.get("max_completion_tokens", table.params.get("max_tokens"))
+        most = bound if isinstance(bound, int) else (DEFAULT_MAX_TOKENS if table.provider == "anthropic" else None)
+        extra = len((table.system or "").encode())
+    if asked.provider == "rag":
+        # A passage is bounded to some 200 words; what is reserved may be more than is spent, never less.
+        extra += asked.passages * 2_000
+    return Pricer(rates.input if rates else None, rates.output if rates else None, most, extra)
+
+
+def channel_names(config: Config) -> list[str]:
+    """The configured ways out."""
+    return ["slack"] if config.alerts.slack is not None else []
+
+
+def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
+    """The configured ways out, with their secrets; raises SecretError."""
+    from alerts.channels.slack import SlackChannel, SlackSettings
+
+    table = config.alerts.slack
+    if table is None:
+        return {}
+
+    def secret(reference: Secret | None) -> str | None:
+        return None if reference is None else resolve(reference, environ)
+
+    settings = SlackSettings(
+        token=secret(table.token),
+        channel=table.channel,
+        webhook_url=secret(table.webhook_url),
+        base_url=table.base_url,
+        show_cases=table.show_cases,
+    )
+    return {"slack": SlackChannel(settings)}
