@@ -154,9 +154,7 @@ class Alert:
         """The alert from `to_json`'s object. Raises FormatError, which names the field."""
         schema = payload.get("schema") if isinstance(payload, dict) else SCHEMA
         if not isinstance(schema, int) or schema > SCHEMA:
-            raise FormatError(
-                f"schema: a later version wrote this alert and this one reads {SCHEMA}: upgrade heldout"
-            )
+            raise FormatError(f"schema: a later version wrote this alert and this one reads {SCHEMA}: upgrade heldout")
         return load(cls, payload)
 
 

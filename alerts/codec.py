@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -42,11 +41,12 @@ def load(kind: type[T], value: object, place: str = "") -> T:
     """
     if not isinstance(value, Mapping):
         raise FormatError(f"{place or kind.__name__}: an object is expected, not {_named(value)}")
+    hints = get_type_hints(kind)
     arguments: dict[str, object] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # every caller passes a dataclass
         where = f"{place}.{field.name}" if place else field.name
         if field.name in value:
-            arguments[field.name] = _value(_hints(kind)[field.name], value[field.name], where)
+            arguments[field.name] = _value(hints[field.name], value[field.name], where)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise FormatError(f"{where}: is missing")
     try:
@@ -55,11 +55,6 @@ def load(kind: type[T], value: object, place: str = "") -> T:
         raise
     except ValueError as error:
         raise FormatError(f"{place or kind.__name__}: {error}") from None
-
-
-@functools.cache
-def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 def _value(hint: Any, value: object, place: str) -> object:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from alerts.alert import Action, Alert, Example, Link
 from alerts.text import code, fence, line, prose, size
-from alerts.words import Story, points, tell
+from alerts.words import Fact, Story, points, tell
 
 Block = dict[str, object]
 
@@ -55,14 +55,14 @@ def _blocks(story: Story, links: tuple[Link, ...], call: str | None) -> list[Blo
     lead = f"{call} {prose(story.lead, 400)}" if call else prose(story.lead, 400)
     meaning = f"\n*What it means:* {prose(story.meaning, 500)}" if story.meaning else ""
     blocks: list[Block] = [
-        {"type": "header", "text": {"type": "plain_text", "text": line(story.headline, MOST_HEADER), "emoji": False}},
+        {"type": "header", "text": {"type": "plain_text", "text": prose(story.headline, MOST_HEADER), "emoji": False}},
         _section(lead + meaning),
     ]
     if story.actions:
         steps = [f"{i}. {_step(action)}" for i, action in enumerate(story.actions[:_ITEMS], 1)]
         blocks.append(_section("\n".join(["*What to do*", *steps, *_more(story.actions)])))
     if story.facts:
-        fields = [_mrkdwn(f"*{label}*\n{prose(value, 150)}") for label, value in story.facts[:10]]
+        fields = [_mrkdwn(f"*{fact.label}*\n{_value(fact, 150)}") for fact in story.facts[:10]]
         blocks.append({"type": "section", "fields": fields})
     if story.reasons:
         reasons = [f"• {prose(reason, 240)}" for reason in story.reasons[:_ITEMS]]
@@ -72,9 +72,13 @@ def _blocks(story: Story, links: tuple[Link, ...], call: str | None) -> list[Blo
     safe = [f"<{_escaped(link.url)}|{_label(link)}>" for link in links[:_ITEMS] if _ADDRESS.fullmatch(link.url)]
     if safe:
         blocks.append(_section(" · ".join(safe)))
-    footer = [_mrkdwn(f"{label} {code(value, 80)}") for label, value in story.footer[:10]]
+    footer = [_mrkdwn(f"{fact.label}: {_value(fact, 80)}") for fact in story.footer[:10]]
     blocks.append({"type": "context", "elements": footer})
     return blocks
+
+
+def _value(fact: Fact, limit: int) -> str:
+    return code(fact.value, limit) if fact.exact else prose(fact.value, limit)
 
 
 def _step(action: Action) -> str:
@@ -116,7 +120,9 @@ def _insert_examples(blocks: list[Block], examples: tuple[Example, ...]) -> None
 
 
 def _example(example: Example) -> str:
-    parts = [f"*Case* {code(example.case, 80)}: {points(example.score_before)} before, {points(example.score_now)} now"]
+    parts = [f"*Case* {code(example.case, 80)}"]
+    if example.score_before is not None or example.score_now is not None:
+        parts[0] += f": score {points(example.score_before)} at deployment, {points(example.score_now)} now"
     shown = (
         ("Input", example.input),
         ("Expected", example.expected),
@@ -149,12 +155,12 @@ def _text(story: Story, call: str | None) -> str:
             lines.append(f"{i}. {prose(action.do, 200)}")
             lines += [f"   {line(action.command, 250)}"] if action.command else []
         lines += _more(story.actions)
-    lines += ["", *(f"{label}: {prose(value, 150)}" for label, value in story.facts)]
+    lines += ["", *(f"{fact.label}: {prose(fact.value, 150)}" for fact in story.facts)]
     if story.reasons:
         lines += ["", "Why:", *(f"- {prose(reason, 240)}" for reason in story.reasons[:_ITEMS]), *_more(story.reasons)]
     if story.examples:
         lines += ["", "Cases that lost most: " + ", ".join(prose(case, 60) for case in story.examples)]
-    return _fit(lines, "\n".join(["", *(f"{label}: {prose(value, 80)}" for label, value in story.footer)]))
+    return _fit(lines, "\n".join(["", *(f"{fact.label}: {prose(fact.value, 80)}" for fact in story.footer)]))
 
 
 def _fit(lines: list[str], end: str) -> str:

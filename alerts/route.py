@@ -27,8 +27,7 @@ def route(alert: Alert, configured: Collection[str]) -> Route:
     channels = tuple(sorted(configured))
     if alert.kind.low_priority:
         return Route(channels, False, f"{alert.kind} is of low priority: every channel, nobody is called")
+    what = f"{alert.kind} with the verdict {alert.verdict}"
     if alert.urgent:
-        return Route(
-            channels, True, f"{alert.kind} with the verdict {alert.verdict}: every channel, and somebody is called"
-        )
-    return Route(channels, False, f"{alert.kind} with the verdict {alert.verdict}: every channel")
+        return Route(channels, True, f"{what}: every channel, and somebody is called")
+    return Route(channels, False, f"{what}: every channel")

@@ -21,7 +21,7 @@ _CALLS = re.compile(r"@(?=(?:here|channel|everyone|group)\b)", re.IGNORECASE)
 
 
 def clean(text: str) -> str:
-    """`text` without controls, direction overrides and invisible characters; line ends are `\\n`, tabs are spaces.
+    """`text` without controls, direction overrides and invisible characters; line ends are plain, tabs are spaces.
 
     `@here`, `@channel`, `@everyone` and `@group` get a joiner of no width, so that no client links them.
     """
@@ -40,7 +40,7 @@ def size(text: str) -> int:
 
 
 def cut(text: str, limit: int, whole: int | None = None) -> str:
-    """`text` escaped, in at most `limit` units; where it does not fit, with a note of the `whole` length in characters."""
+    """`text` escaped, in at most `limit` units; where it does not fit, with a note of its `whole` length."""
     whole = len(text) if whole is None else whole
     escaped = escape(text)
     if size(escaped) <= limit and whole <= LONGEST:

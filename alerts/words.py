@@ -16,8 +16,16 @@ _STAGES = {
     "waiting": "more answers are still to come",
     "pending": "a second replay has yet to confirm the rollback",
     "confirmed": "confirmed by a second replay",
-    "final": "final",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A label and its value; `exact` where every character counts, as in an identifier: show it as code."""
+
+    label: str
+    value: str
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +36,15 @@ class Story:
     lead: str
     meaning: str
     actions: tuple[Action, ...]
-    facts: tuple[tuple[str, str], ...]
+    facts: tuple[Fact, ...]
     reasons: tuple[str, ...]
     examples: tuple[str, ...]
-    footer: tuple[tuple[str, str], ...]
+    footer: tuple[Fact, ...]
 
 
 def tell(alert: Alert) -> Story:
     """The story of one alert."""
-    causes = tuple(f"Likely cause: {c.cause}. {c.evidence}" for c in alert.causes)
+    causes = tuple(f"Likely cause ({c.cause}): {c.evidence}" for c in alert.causes)
     return Story(
         headline=_headline(alert),
         lead=_lead(alert),
@@ -50,8 +58,8 @@ def tell(alert: Alert) -> Story:
 
 
 def points(value: float | None) -> str:
-    """A score in [0, 1] on the scale of 0 to 100 that drops are given on."""
-    return "unknown" if value is None else f"{100 * value:.1f}"
+    """A score in [0, 1] on the scale of 0 to 100 that drops are given on; anything else is no score."""
+    return f"{100 * value:.1f}" if value is not None and 0.0 <= value <= 1.0 else "unknown"
 
 
 def instant(moment: datetime) -> str:
@@ -88,14 +96,14 @@ def _event(alert: Alert) -> str:
 def _lead(alert: Alert) -> str:
     if alert.score is None:
         then = "" if alert.baseline_score is None else f" At deployment the score was {points(alert.baseline_score)}."
-        return f"There is no score from this run.{then}"
+        return f"There is no score from this run.{then}{_since(alert)}"
     if alert.baseline_score is None:
         return f"Score {points(alert.score)} of 100. There is no baseline to compare it with."
     score = f"Score {points(alert.score)} of 100, at deployment {points(alert.baseline_score)}"
     drop = alert.drop
     if drop is None or drop.points is None:
-        return f"{score}. How large the drop is, is not known."
-    return f"{score}: {_change(drop)}."
+        return f"{score}. How large the drop is, is not known.{_since(alert)}"
+    return f"{score}: {_change(drop)}.{_since(alert)}"
 
 
 def _change(drop: Drop) -> str:
@@ -111,28 +119,22 @@ def _change(drop: Drop) -> str:
     return f"{way} {abs(drop.points):.1f} points ({interval})"
 
 
-def _facts(alert: Alert) -> list[tuple[str, str]]:
-    facts = [("Verdict", f"{alert.verdict} ({_STAGES.get(alert.stage, alert.stage)})")]
+def _facts(alert: Alert) -> list[Fact]:
+    stage = "" if alert.stage == "final" else f" ({_STAGES.get(alert.stage, alert.stage)})"
+    facts = [Fact("Verdict", f"{_short(alert.verdict)}{stage}")]
     if alert.previous_verdict is not None:
-        facts.append(("Verdict before", alert.previous_verdict))
-    if alert.since is not None:
-        facts.append(("Bad since", instant(alert.since) + _age(alert)))
+        facts.append(Fact("Verdict before", alert.previous_verdict))
     if alert.confirmation is not None:
-        facts.append(("Second replay", _change(alert.confirmation)))
+        facts.append(Fact("Second replay", _change(alert.confirmation)))
     if alert.thresholds is not None:
-        facts.append(("Thresholds", _limits(alert.thresholds)))
+        facts.append(Fact("Thresholds", _limits(alert.thresholds)))
     if alert.cases or alert.answers:
-        facts.append(("Measured on", f"{alert.cases:,} cases, {alert.answers:,} answers"))
-    if alert.model_requested or alert.model_reported:
-        facts.append(("Model", _model(alert)))
+        facts.append(Fact("Measured on", f"{alert.cases:,} cases, {alert.answers:,} answers"))
+    if alert.model_requested:
+        facts.append(Fact("Model asked for", alert.model_requested, exact=True))
+    if alert.model_reported and alert.model_reported != alert.model_requested:
+        facts.append(Fact("Model that answered", alert.model_reported, exact=True))
     return facts
-
-
-def _model(alert: Alert) -> str:
-    if not alert.model_requested or not alert.model_reported or alert.model_requested == alert.model_reported:
-        return alert.model_reported or alert.model_requested or ""
-    # Whoever reads this must see both names, however long one of them is.
-    return f"asked for {_short(alert.model_requested)}, answered by {_short(alert.model_reported)}"
 
 
 def _limits(thresholds: Thresholds) -> str:
@@ -140,21 +142,28 @@ def _limits(thresholds: Thresholds) -> str:
     return f"investigate at {thresholds.investigate:g}{unit}, roll back at {thresholds.rollback:g}{unit}"
 
 
-def _age(alert: Alert) -> str:
-    if alert.since is None or alert.finished_at is None or alert.finished_at - alert.since < timedelta(hours=1):
+def _since(alert: Alert) -> str:
+    if alert.since is None:
         return ""
-    age = alert.finished_at - alert.since
+    was = "It was bad" if alert.kind is Kind.RECOVERED else "Bad"
+    return f" {was} since {instant(alert.since)}{_age(alert.since, alert.finished_at)}."
+
+
+def _age(since: datetime, until: datetime | None) -> str:
+    if until is None or until - since < timedelta(hours=1):
+        return ""
+    age = until - since
     count, unit = (age.days, "day") if age >= timedelta(days=1) else (int(age.total_seconds() // 3600), "hour")
     return f" ({count} {unit}{'s' if count != 1 else ''})"
 
 
-def _footer(alert: Alert) -> list[tuple[str, str]]:
-    footer = [("Run", alert.run)] if alert.run else []
+def _footer(alert: Alert) -> list[Fact]:
+    footer = [Fact("Run", alert.run, exact=True)] if alert.run else []
     if alert.slot is not None:
-        footer.append(("Slot", instant(alert.slot)))
+        footer.append(Fact("Slot", instant(alert.slot)))
     if alert.finished_at is not None:
-        footer.append(("Measured", instant(alert.finished_at)))
-    return [*footer, ("Alert", alert.id)]
+        footer.append(Fact("Measured", instant(alert.finished_at)))
+    return [*footer, Fact("Alert", alert.id, exact=True)]
 
 
 def _short(name: str) -> str:
