@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUFFIXES = frozenset({".md", ".markdown", ".txt"})
-PASSAGE_WORDS = 200  # a section longer than this is cut, so that a few passages always fit into a prompt
+# A section longer than this (UTF-8) is cut, so that what a few passages cost in a prompt has a bound.
+PASSAGE_BYTES = 1_600
+HEADING_BYTES = 300
 QUERY_WORDS = 64  # words of a question that are searched for; a hostile one could hold millions
 HEADING_WEIGHT = 2.0  # a word of the heading says more about what a passage is about than one of its body
 
 _WORD = re.compile(r"[^\W_]+")
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)(.*)")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])[ \t]+|\s*\|")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^)]{0,2000}\)")
 _EMPHASIS = re.compile(r"\*\*|__|`")
 _STOP = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"'”’)]))\s+(?![a-zà-ÿ])")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc|approx|incl|Mr|Mrs|Ms|Dr|St)\.$")
@@ -61,12 +63,12 @@ class PassageIndex:
     """Passages of documents given as (name, text), searchable; `fingerprint` is a hash of the documents (16 digits).
 
     Ranking is BM25 (Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework") as SQLite's FTS5 has it
-    (k1 = 1.2, b = 0.75), over words reduced by Porter's stemmer (1980), which is made for English. Raises ValueError
-    where no document holds any text.
+    (k1 = 1.2, b = 0.75), over words reduced by Porter's stemmer (1980), which is made for English; scripts that put no
+    space between words are not cut into them. Raises ValueError where no document holds any text.
     """
 
     def __init__(self, documents: Sequence[tuple[str, str]]) -> None:
-        cut = [(name, *part) for name, text in documents for part in _passages(name, text)]
+        cut = [part for name, text in documents for part in _passages(name, text)]
         if not cut:
             raise ValueError("there is nothing to search: no document holds any text; add Markdown or text files")
         self.passages = tuple(Passage(i, *part) for i, part in enumerate(cut, start=1))
@@ -90,7 +92,7 @@ class PassageIndex:
             if any(part.startswith(".") for part in name.parts):
                 continue
             try:
-                documents.append((name.as_posix(), path.read_bytes().decode("utf-8-sig")))
+                documents.append((_printable(name), path.read_bytes().decode("utf-8-sig")))
             except UnicodeDecodeError as error:
                 faults.append(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8")
             except OSError as error:
@@ -180,29 +182,43 @@ def _blocks(text: str) -> Iterator[str]:
             lines.append(line[item.end() :].strip() if item else line.strip())
 
 
-def _passages(name: str, text: str) -> Iterator[tuple[str, str]]:
-    """(heading, text) of each passage of one document; a section that is too long is cut between paragraphs."""
+def _passages(name: str, text: str) -> Iterator[tuple[str, str, str]]:
+    """(name, heading, text) of each passage of one document; a section that is too long is cut between paragraphs."""
     for heading, body in _sections(name, text):
         parts: list[str] = []
         size = 0
         for part in _paragraphs(body):
-            count = len(part.split())
-            if parts and size + count > PASSAGE_WORDS:
-                yield heading, "\n\n".join(parts)
+            count = len(part.encode()) + 2
+            if parts and size + count > PASSAGE_BYTES:
+                yield name, heading, "\n\n".join(parts)
                 parts, size = [], 0
             parts.append(part)
             size += count
         if parts:
-            yield heading, "\n\n".join(parts)
+            yield name, heading, "\n\n".join(parts)
 
 
 def _paragraphs(body: str) -> Iterator[str]:
-    """The paragraphs of a section; one that is too long for a passage falls apart into its sentences."""
+    """The paragraphs of a section; one that is too long for a passage falls apart into sentences, or into pieces."""
     for paragraph in re.split(r"\n[ \t]*\n", body):
-        if len(paragraph.split()) > PASSAGE_WORDS:
-            yield from split_sentences(paragraph)
-        elif paragraph.strip():
-            yield paragraph.strip()
+        if len(paragraph.encode()) <= PASSAGE_BYTES:
+            yield from filter(None, [paragraph.strip()])
+            continue
+        for sentence in split_sentences(paragraph):
+            yield from _pieces(sentence, PASSAGE_BYTES)
+
+
+def _pieces(text: str, limit: int) -> Iterator[str]:
+    """`text` in pieces of at most `limit` bytes, between words where it can be."""
+    start = 0
+    while start < len(text):
+        piece = text[start : start + limit].encode()[:limit].decode(errors="ignore")
+        space = piece.rfind(" ")
+        if start + len(piece) < len(text) and space > 0:
+            piece = piece[: space + 1]
+        start += len(piece)
+        if piece.strip():
+            yield piece.strip()
 
 
 def _sections(name: str, text: str) -> Iterator[tuple[str, str]]:
@@ -212,17 +228,24 @@ def _sections(name: str, text: str) -> Iterator[tuple[str, str]]:
     body: list[str] = []
     fenced = False
     title = Path(name).stem.replace("-", " ").replace("_", " ")
+    heading = title
     for line in text.splitlines():
         fenced ^= bool(markdown and _FENCE.match(line))
         match = _HEADING.match(line) if markdown and not fenced else None
         if match is None:
             body.append(line)
             continue
-        yield " › ".join(above.values()) or title, "\n".join(body)
+        yield heading, "\n".join(body)
         body = []
         level = len(match[1])
-        above = {k: v for k, v in above.items() if k < level} | {level: match[2]}
-    yield " › ".join(above.values()) or title, "\n".join(body)
+        above = {k: v for k, v in above.items() if k < level} | {level: match[2].strip().rstrip("#").rstrip()}
+        heading = next(_pieces(" › ".join(filter(None, above.values())), HEADING_BYTES), title)
+    yield heading, "\n".join(body)
+
+
+def _printable(name: Path) -> str:
+    """The path as text that can be stored; a byte of a file's name that is not UTF-8 becomes a question mark."""
+    return name.as_posix().encode("utf-8", "replace").decode()
 
 
 def _fingerprint(documents: Sequence[tuple[str, str]]) -> str:
