@@ -20,7 +20,7 @@ MOST_FALLBACK = 4_000
 MOST_HEADER = 150
 _ITEMS = 5  # actions, reasons and examples shown in full; a longer list is not read at night
 _MENTION = re.compile(r"<(?:!here|!channel|!subteam\^[A-Z0-9]{1,40}|@[UW][A-Z0-9]{1,40})>")
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]{1,500}")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#!$&'()*+,;=%\[\]-]{1,500}")
 
 
 @dataclass(frozen=True, slots=True)
