@@ -107,11 +107,18 @@ class ProviderServer:
         self.url = ""
         self._steps: deque[Step] = deque()
         self._stopping = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     def script(self, *steps: Step) -> None:
         """Make the next requests meet `steps`, one each."""
         self._steps.extend(steps)
+
+    async def received(self, count: int) -> None:
+        """Wait until `count` requests have come in all."""
+        while self.count < count:
+            self._arrived.clear()
+            await self._arrived.wait()
 
     async def start(self, port: int = 0) -> int:
         """Listen on 127.0.0.1 and give the port."""
@@ -189,6 +196,7 @@ class ProviderServer:
 
     async def _meet(self, request: web.Request, body: Any, question: str, whole: Any) -> web.StreamResponse:
         self.count += 1
+        self._arrived.set()
         self.requests.append(Request(request.path, dict(request.headers), body, question))
         step = self._steps.popleft() if self._steps else Step()
         self.in_flight += 1
