@@ -109,7 +109,7 @@ class _Asking:
                 error = await self._call(lease)
             if error is None or error.permanent:
                 return error
-            if not await self._wait(error):
+            if not await self._wait():
                 return error
 
     async def _turn(self) -> Lease:
@@ -146,11 +146,12 @@ class _Asking:
             message = f"no answer before the {self.policy.retry_for:g} s for retries were over"
             raise TargetError(ErrorKind.TIMEOUT, message) from None
 
-    async def _wait(self, error: TargetError) -> bool:
+    async def _wait(self) -> bool:
         """Wait before the next call; False at once where that would be after the deadline."""
         grown = self.policy.first_wait * 2.0 ** min(self.attempts - 1, 16)
         wait = self.limiter.jitter(min(self.policy.longest_wait, grown))
-        if max(wait, error.retry_after or 0.0, self.limiter.paused_for) >= self.deadline - self.clock():
+        # A wait that the provider asked for has paused the account by now.
+        if max(wait, self.limiter.paused_for) >= self.deadline - self.clock():
             return False
         await asyncio.sleep(wait)
         return True

@@ -237,6 +237,23 @@ def test_a_cancellation_ends_the_call_and_frees_its_place() -> None:
     assert (permit.reserved, permit.settled, took) == (1, [None], 0.0)
 
 
+def test_a_call_that_was_interrupted_stays_counted_against_the_rate() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        limiter = Limiter(random.Random(1))
+        limiter.tighten(1, None)
+        begun = loop.time()
+        asking = asyncio.create_task(ask(Target([REPLY], took=1e9), CASE, limiter, POLICY, Permit()))
+        await asyncio.sleep(10)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await limiter.acquire(0)
+        return loop.time() - begun
+
+    assert run_simulated(main()) == pytest.approx(60.0)
+
+
 def test_a_cancellation_between_calls_ends_the_asking() -> None:
     async def main() -> int:
         target = Target([error(ErrorKind.OVERLOADED)], took=0.0)
