@@ -155,6 +155,12 @@ async def test_a_status_that_passes_is_not_permanent(slack, channel_for, status)
     assert len(slack.requests) == 1, "the outbox tries again, not the channel"
 
 
+async def test_a_server_error_passes_whatever_code_comes_with_it(slack):
+    slack.script.extend([refused("a_new_code", 500), refused("channel_not_found", 503)])
+    channel = by_token(slack)
+    assert [(await failure(channel)).permanent for _ in range(2)] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [
