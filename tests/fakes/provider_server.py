@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import signal
 import sys
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
@@ -259,10 +260,8 @@ async def _serve(options: argparse.Namespace) -> None:
     port = await server.start(options.port)
     print(f"port {port}", flush=True)
     stop = asyncio.Event()
-    for number in ("SIGTERM", "SIGINT"):
-        import signal
-
-        asyncio.get_running_loop().add_signal_handler(getattr(signal, number), stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         await stop.wait()
     finally:
