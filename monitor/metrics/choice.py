@@ -20,8 +20,8 @@ from string import ascii_uppercase
 from monitor.domain.case import Case
 from monitor.metrics.metric import Plan, UnscorableError, texts
 from monitor.metrics.naming import Named, clean, named_choices, whole
+from monitor.metrics.text import ends
 
-_FIRST, _LAST = 5_000, 45_000  # characters that are read of an answer longer than both
 _NEAR = 120  # characters before a choice in which a word of result must stand
 
 _RESULT = re.compile(
@@ -70,9 +70,7 @@ def choice_match(answer: str, choices: Choices) -> float:
 
 def settled(answer: str, options: tuple[str, ...]) -> int | None:
     """The position of the choice that `answer` settles on, or None where it settles on none or on several."""
-    if len(answer) > _FIRST + _LAST:
-        answer = f"{answer[:_FIRST]}\n{answer[-_LAST:]}"
-    text = clean(answer)
+    text = clean(ends(answer))
     alone = whole(text, options)
     if alone is not None:
         return alone

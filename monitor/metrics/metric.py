@@ -67,8 +67,7 @@ class Metric:
     def __call__(self, answer: str, case: Case) -> Score:
         """The best score in [0, 1] over the acceptable outputs of `case`, or unscored where the case allows none."""
         try:
-            acceptable = self.plan.read(case)
-            best = max(self.plan.compare(answer, expected) for expected in acceptable)
+            best = max([self.plan.compare(answer, expected) for expected in self.plan.read(case)])
         except UnscorableError as reason:
             return Score.unscored(f"{self.name}: {reason}")
         return Score(min(1.0, max(0.0, best)))

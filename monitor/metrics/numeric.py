@@ -22,6 +22,7 @@ from functools import lru_cache, partial
 
 from monitor.domain.case import Case
 from monitor.metrics.metric import Plan, UnscorableError, texts
+from monitor.metrics.text import ends
 
 _LONGEST = 120  # characters of one number; a longer run of digits is an identifier or an attack
 _EXPONENT_AT_MOST = 400
@@ -90,7 +91,7 @@ def _readings(said: Number, expected: Number) -> Iterator[tuple[Fraction, Fracti
 
 def settled(text: str, decimal: str = ".") -> Number | None:
     """The number that `text` settles on, or None where it holds none."""
-    text = _LATEX.sub(_without_latex, text)
+    text = _LATEX.sub(_without_latex, ends(text))
     marked = _marked(text, decimal)
     return marked or next(reversed(_all(text, decimal)), None)
 

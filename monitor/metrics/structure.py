@@ -23,6 +23,7 @@ _MISSING = object()
 
 _FENCE = re.compile(r"```[\w-]{0,20}[ \t]*\n(.*?)```", re.DOTALL)
 _OPENING = re.compile(r"[{\[]")
+_PROSE = 100_000
 _INT_DIGITS = 400  # longer integers are kept as Decimal, which reads any number of digits in linear time
 
 
@@ -81,8 +82,10 @@ def _fenced(text: str) -> Iterator[Json]:
 def _in_prose(text: str) -> Iterator[Json]:
     """The objects and arrays in `text` from left to right.
 
-    What a failed attempt has read is not read again, so that the time is linear; nesting too deep ends the search.
+    What a failed attempt has read is not read again; nesting too deep ends the search. Only the last _PROSE characters
+    are searched, because each failure counts the lines before it.
     """
+    text = text[-_PROSE:]
     decoder = _decoder(_equals_nothing)
     at = 0
     while opening := _OPENING.search(text, at):
