@@ -61,8 +61,13 @@ def _tables_at(table: Any, path: tuple[str, ...], place: Place = ()) -> Iterator
             yield from _tables_at(table[name], path[1:], (*place, name))
 
 
-def without(value: Any, places: set[Place], here: Place = ()) -> Any:
-    """`value` without what stands at `places`; the document itself is left as it is."""
+def of_this_version(document: dict[str, Any]) -> dict[str, Any]:
+    """`document` without what `later_keys` finds in it; the document itself is left as it is."""
+    places = {place[:1] if place[0] in _TABLES else place for place, _ in later_keys(document)}
+    return {key: _without(value, places, (key,)) for key, value in document.items() if (key,) not in places}
+
+
+def _without(value: Any, places: set[Place], here: Place) -> Any:
     if not isinstance(value, dict):
         return value
-    return {key: without(item, places, (*here, key)) for key, item in value.items() if (*here, key) not in places}
+    return {key: _without(item, places, (*here, key)) for key, item in value.items() if (*here, key) not in places}

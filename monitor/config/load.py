@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from monitor.config.crosscheck import cross_findings
 from monitor.config.faults import ConfigError, Fault
 from monitor.config.fields import Secret
-from monitor.config.later import later_keys, without
+from monitor.config.later import later_keys, of_this_version
 from monitor.config.literals import literal_secrets
 from monitor.config.models import Config, TargetTable
 from monitor.config.outputs import sqlite_fault
@@ -33,7 +33,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """
     document = _read(path)
     found = [*later_keys(document)]
-    known = without(document, {place for place, _ in found})
+    known = of_this_version(document)
     if "path" in known:
         found.append((("path",), "unknown key"))
         del known["path"]
@@ -137,6 +137,12 @@ def _in_order(path: Path, document: dict[str, Any], found: list[Finding]) -> lis
     for place, message in found:
         by_place.setdefault(place, message)
     return [
-        fault_at(path, place, message, is_key=len(place) == 1 and not isinstance(document.get(str(place[0]), {}), dict))
+        fault_at(path, place, message, is_key=not _is_table(document, place))
         for place, message in sorted(by_place.items(), key=lambda item: position(document, item[0]))
     ]
+
+
+def _is_table(document: dict[str, Any], place: Place) -> bool:
+    """Whether the first part of `place` is a table, or the name of one that is missing or was written as a value."""
+    known = place[0] in Config.model_fields and place[0] != "path"
+    return known or isinstance(document.get(str(place[0]), {}), dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,8 +25,11 @@ def _table_depth(place: Place) -> int:
 
 
 def _quoted(part: str | int) -> str:
-    text = str(part)
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else '"' + redact(text).replace('"', '\\"') + '"'
+    """A key as TOML wants it, fit to be shown: escaped where it holds anything but letters, digits, _ and -."""
+    text = redact(str(part))
+    return (
+        text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else json.dumps(text[:100], ensure_ascii=not text.isprintable())
+    )
 
 
 def _key(parts: Place) -> str | None:

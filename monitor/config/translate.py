@@ -75,7 +75,20 @@ _WHAT = {
 
 def findings(document: dict[str, Any], errors: list[ErrorDetails]) -> list[Finding]:
     """The errors of validating `document` against `Config`, each with its place in the document."""
-    return [(place, _message(document, place, error)) for error in errors for place in [_place(error)]]
+    found = []
+    for error in errors:
+        place = _place(error)
+        # A list whose only items are faulty counts as too short as well.
+        if error["type"] != "too_short" or not _value(document, place):
+            found.append((place, _message(document, place, error)))
+    return found
+
+
+def _value(document: dict[str, Any], place: Place) -> Any:
+    value: Any = document
+    for part in place:
+        value = value[part]
+    return value
 
 
 def _place(error: ErrorDetails) -> Place:
@@ -116,9 +129,7 @@ def _message(document: dict[str, Any], place: Place, error: ErrorDetails) -> str
 
 def _near(document: dict[str, Any], place: Place, allowed: Any) -> str:
     """A suggestion for a wrong value; the value itself is not repeated."""
-    value: Any = document
-    for part in place:
-        value = value[part]
+    value = _value(document, place)
     return did_you_mean(value, allowed) if isinstance(value, str) else ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from monitor.domain.case import Case
 
-NEAR = 0.8
+NEAR = 0.7
 # Beyond these only equal inputs are found, so that the comparison of every pair stays a matter of seconds.
 MOST_COMPARED = 5_000  # cases, from the beginning of the suite
 LONGEST_COMPARED = 1_000  # characters of an input
