@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,8 +28,7 @@ class Timetable:
         happens once (the rules of Debian's cron).
         """
         found: list[datetime] = []
-        for moment in CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))):
-            slot = moment.astimezone(UTC)
+        for slot in self._from(after):
             if slot > until or len(found) >= _MOST_SLOTS:
                 break
             found.append(slot)
@@ -36,8 +36,12 @@ class Timetable:
 
     def following(self, after: datetime) -> datetime | None:
         """The first slot after `after`, in UTC; None where there is none."""
-        moment = next(CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))), None)
-        return None if moment is None else moment.astimezone(UTC)
+        return next(self._from(after), None)
+
+    def _from(self, after: datetime) -> Iterator[datetime]:
+        # Begun in the second pass of a repeated hour, CronSim takes that for the first, and gives a slot that is past.
+        moments = CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone)))
+        return (slot for slot in (moment.astimezone(UTC) for moment in moments) if slot > after)
 
     def is_slot(self, moment: datetime) -> bool:
         """Whether `moment` is an instant of the schedule."""
