@@ -49,6 +49,9 @@ def main() -> None:
     """The console script: errors that a person can mend become a message and an exit code, never a traceback."""
     try:
         app()
+    except SystemExit:
+        # Every verb ends so; without this clause the last one would import what it needs to explain errors.
+        raise
     except BrokenPipeError:
         # The reader went away (`heldout status | head`); Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,7 +64,7 @@ def main() -> None:
 
 
 def _expected() -> tuple[type[BaseException], ...]:
-    # Python evaluates this only when something was raised, so a verb that ends well imports none of it.
+    # Python evaluates this only when an error was raised, so a verb that ends well imports none of it.
     from monitor.errors import expected
 
     return expected()

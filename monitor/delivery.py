@@ -15,4 +15,7 @@ async def deliver_due(
     database: Database, channels: Mapping[str, Channel], clock: Callable[[], datetime], seconds: float
 ) -> Tally:
     """Send what is due, for `seconds` at the most; what is left goes out with the next run."""
-    return await deliver(StoredOutbox(database), channels, clock, until=clock() + timedelta(seconds=seconds))
+    outbox = StoredOutbox(database)
+    # Somebody may just have mended what a message waits for; a command's own start is a good time to see.
+    outbox.wake(clock())
+    return await deliver(outbox, channels, clock, until=clock() + timedelta(seconds=seconds))

@@ -14,22 +14,26 @@ from uuid import UUID
 from monitor.config.fields import Secret
 from monitor.config.outputs import database_url
 from monitor.config.secrets import resolve
-from monitor.decide.due import Timetable
-from monitor.domain.case import Case, Suite
-from monitor.grading import Grader
-from monitor.metrics import build_metric
-from monitor.replay.budget import Budget, Call, Month, Pricer
-from monitor.site import Site
 from monitor.store.database import Database, open_database
 
+# What only some verbs need is imported where it is made, because `gate` has to answer quickly.
 if TYPE_CHECKING:
     from alerts.channel import Channel
     from monitor.config.faults import Fault
     from monitor.config.models import Config, SuiteConfig, TargetConfig
     from monitor.cycle import App
+    from monitor.decide.due import Timetable
+    from monitor.domain.case import Case, Suite
+    from monitor.grading import Grader
     from monitor.replay.ask import Asked
+    from monitor.replay.budget import Budget, Pricer
     from monitor.replay.limiter import Limiters
     from monitor.replay.runner import Tally
+    from monitor.site import Site
+
+
+# The most that a passage with its headings adds to a prompt (monitor.targets.passages cuts them there).
+PASSAGE_BYTES = 2_000
 
 
 def clock() -> datetime:
@@ -46,6 +50,8 @@ def new_id(now: datetime) -> str:
 
 def timetable(config: Config) -> Timetable:
     """The schedule as configured."""
+    from monitor.decide.due import Timetable
+
     return Timetable(config.schedule.cron, config.schedule.timezone)
 
 
@@ -72,6 +78,9 @@ def load_suites(config: Config, names: Iterable[str]) -> dict[str, Suite]:
 
 def grader(table: SuiteConfig) -> Grader:
     """The scorers of a suite."""
+    from monitor.grading import Grader
+    from monitor.metrics import build_metric
+
     return Grader({m.name: build_metric(m.name, m.options) for m in table.metrics}, table.weights)
 
 
@@ -86,6 +95,7 @@ def build(
 ) -> App:
     """Everything that runs share; call it in an event loop. `only(target, suite)` chooses the sites that are read."""
     from monitor.cycle import App
+    from monitor.replay.budget import Month
     from monitor.replay.limiter import Limiters
     from monitor.replay.stage import Workplace
     from monitor.store import answers
@@ -110,6 +120,8 @@ def build(
 
 def site(config: Config, environ: Mapping[str, str], name: str, suite: Suite, limiters: Limiters) -> Site:
     """One target with one suite. The target itself is built, and its secrets are read, only when it is connected."""
+    from monitor.replay.budget import Call
+    from monitor.site import Site
     from monitor.targets.build import configuration_fingerprint, is_local, requested_model
 
     table = config.targets[name]
@@ -159,6 +171,7 @@ def paying(config: Config, name: str) -> TargetConfig:
 
 def price(table: TargetConfig, name: str, config: Config) -> Pricer:
     """What answers of `table`'s model cost; a rag target sends its passages along."""
+    from monitor.replay.budget import Pricer
     from monitor.targets.anthropic import DEFAULT_MAX_TOKENS
 
     asked = config.targets[name]
@@ -170,8 +183,7 @@ def price(table: TargetConfig, name: str, config: Config) -> Pricer:
         most = bound if isinstance(bound, int) else (DEFAULT_MAX_TOKENS if table.provider == "anthropic" else None)
         extra = len((table.system or "").encode())
     if asked.provider == "rag":
-        # A passage is bounded to some 200 words; what is reserved may be more than is spent, never less.
-        extra += asked.passages * 2_000
+        extra += asked.passages * PASSAGE_BYTES
     return Pricer(rates.input if rates else None, rates.output if rates else None, most, extra)
 
 

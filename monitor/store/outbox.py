@@ -57,6 +57,12 @@ class StoredOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def wake(self, now: datetime) -> None:
+        """Make everything that waits due at once."""
+        with self._database.write() as connection:
+            waiting = (outbox.c.state != SENT) & (outbox.c.due_at > now)
+            connection.execute(outbox.update().where(waiting), {"due_at": now})
+
     def lease(self, now: datetime, limit: int, lease_for: timedelta) -> Sequence[OutboxRow]:
         """Up to `limit` messages that are due and free, oldest first, each target's in order; leased from now on."""
         older, older_alert = outbox.alias("older"), alert.alias("older_alert")
