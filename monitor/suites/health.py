@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
 from typing import Protocol
@@ -52,13 +52,13 @@ def _size(suite: Suite) -> Iterator[str]:
 
 def _unscorable(suite: Suite, metrics: Sequence[Scorer]) -> Iterator[str]:
     for metric in metrics:
-        by_reason: dict[str, list[str]] = defaultdict(list)
-        for case in suite.cases:
-            reason = metric.fault(case)
-            if reason is not None:
-                by_reason[reason.removeprefix(f"{metric.name}: ")].append(case.id)
-        for reason, ids in by_reason.items():
-            yield f"{_cases(len(ids))} cannot be scored by {metric.name} ({reason}): {_some(ids)}"
+        faults = [(case.id, fault) for case in suite.cases if (fault := metric.fault(case)) is not None]
+        if faults:
+            first, reason = faults[0]
+            ids = _some([case for case, _ in faults])
+            # A reason may quote its case, so it is told for one case and not counted.
+            reason = reason.removeprefix(f"{metric.name}: ")
+            yield f"{_cases(len(faults))} cannot be scored by {metric.name}: {ids}; {first}: {reason}"
 
 
 def _edges(suite: Suite) -> Iterator[str]:

@@ -22,7 +22,7 @@ LATER = {
     "[judges.strict]",
     "[judging]",
     "[alerts] repeat_every",
-    "[alerts] email",
+    "[alerts.email]",
     "[alerts.slack] app_token",
     "[alerts.slack] signing_secret",
     "[alerts.slack] team",
