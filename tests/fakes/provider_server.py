@@ -2,8 +2,8 @@
 
 Inside a test: `async with ProviderServer() as server`, then `server.script(Step(status=429, ...))`; each request takes
 the next step, and without one the model answers. As a process: `python tests/fakes/provider_server.py --port 0
---delay 0.5 --cases suite.jsonl --p 0.8 --seed 7` prints `port N`; `POST /control` changes p, seed, delay and the script
-while it runs, `GET /control` tells what was asked. SIGTERM or SIGINT ends it.
+--delay 0.5 --cases suite.jsonl --p 0.8 --seed 7` prints `port N`; `POST /control` changes p, seed, delay, cases, script
+and what every further request meets while it runs, `GET /control` tells what was asked. SIGTERM or SIGINT ends it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Step:
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    body: str | None = None  # sent as it is, instead of what the protocol would say
+    body: str | None = None  # sent instead of what the protocol would say; {authorization} is the request's own header
     delay: float = 0.0
     action: Literal["answer", "close", "truncate", "hang"] = "answer"
     text: str | None = None  # the answer's text, instead of the model's
@@ -57,8 +57,17 @@ class SamplingModel:
     def __init__(self, cases: list[dict[str, Any]] | None = None, *, p: float = 1.0, seed: int = 0) -> None:
         self.p = p
         self.seed = seed
-        self.cases = {_asked(case): case for case in cases or []}
         self.times: Counter[str] = Counter()
+        self.learn(cases or [])
+
+    def learn(self, cases: list[dict[str, Any]]) -> None:
+        """Know these cases, and no others; how often each was asked goes on being counted."""
+        self.cases = {_asked(case): case for case in cases}
+
+    def begin_anew(self, seed: int) -> None:
+        """Draw from `seed`, as if nothing had been asked yet."""
+        self.seed = seed
+        self.times.clear()
 
     def answer(self, question: str) -> str:
         """The answer to `question`, right or wrong."""
@@ -95,7 +104,11 @@ def _wrong(case: dict[str, Any]) -> str:
 
 
 class ProviderServer:
-    """The server; `url` is its root once started, `requests` what it received (the last 1,000), `count` how many."""
+    """The server; `url` is its root once started, `requests` what it received (the last 1,000), `count` how many.
+
+    `answered` counts what was answered well, and so would be billed. `always` is what a request meets when the script
+    holds no step for it.
+    """
 
     def __init__(self, model: SamplingModel | None = None, *, delay: float = 0.0, name: str = "fake-1") -> None:
         self.model = model or SamplingModel()
@@ -103,6 +116,8 @@ class ProviderServer:
         self.name = name
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.count = 0
+        self.answered = 0
+        self.always = Step()
         self.in_flight = 0
         self.most_in_flight = 0
         self.url = ""
@@ -199,7 +214,7 @@ class ProviderServer:
         self.count += 1
         self._arrived.set()
         self.requests.append(Request(request.path, dict(request.headers), body, question))
-        step = self._steps.popleft() if self._steps else Step()
+        step = self._steps.popleft() if self._steps else self.always
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -216,11 +231,12 @@ class ProviderServer:
             request.transport.abort()
             return web.Response()
         if step.body is not None:
-            text = step.body
+            text = step.body.replace("{authorization}", request.headers.get("Authorization", ""))
         elif step.status != 200:
             text = json.dumps({"type": "error", "error": {"type": "fault", "message": f"scripted {step.status}"}})
         else:
             answer = step.text if step.text is not None else self.model.answer(question)
+            self.answered += 1
             text = json.dumps({**whole(answer), **step.patch})
         if step.action == "truncate":
             response = web.StreamResponse(status=step.status, headers={"Content-Length": str(len(text) + 100)})
@@ -236,15 +252,20 @@ class ProviderServer:
         last = asdict(self.requests[-1]) if self.requests else None
         if last:  # whoever runs this as a process has no need of keys in its output
             last["headers"].pop("Authorization", None)
-        told = {"count": self.count, "most_in_flight": self.most_in_flight, "p": self.model.p, "last": last}
-        return web.json_response(told)
+        told = {"count": self.count, "answered": self.answered, "most_in_flight": self.most_in_flight}
+        return web.json_response({**told, "p": self.model.p, "last": last})
 
     async def _control(self, request: web.Request) -> web.Response:
         wanted = await request.json()
         self.delay = float(wanted.get("delay", self.delay))
         self.name = str(wanted.get("name", self.name))
         self.model.p = float(wanted.get("p", self.model.p))
-        self.model.seed = int(wanted.get("seed", self.model.seed))
+        if "seed" in wanted:
+            self.model.begin_anew(int(wanted["seed"]))
+        if "cases" in wanted:
+            self.model.learn(wanted["cases"])
+        if "always" in wanted:
+            self.always = Step(**wanted["always"])
         self.script(*(Step(**step) for step in wanted.get("script", [])))
         return web.json_response({"ok": True})
 

@@ -2,13 +2,19 @@
 
 It knows Slack's published limits by itself (nothing here comes from the code under test), refuses what Slack refuses,
 keeps what was posted, and can be told to fail in the ways that Slack and the networks before it fail.
+
+As a process: `python tests/fakes/slack_server.py --port 0 --token xoxb-…` prints `port N`; `POST /control` changes
+what the next requests and all further ones meet, `GET /control` tells what was posted. SIGTERM or SIGINT ends it.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import re
+import signal
+import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,9 +96,15 @@ def all_texts(value: Any) -> list[str]:
 
 
 class SlackServer:
-    """`messages` were accepted; `requests` are all bodies that came; `script` holds what to do with the next ones."""
+    """`messages` were accepted; `requests` are all bodies that came; `script` holds what to do with the next ones.
 
-    def __init__(self) -> None:
+    `always` is what a request meets when the script is empty; None: what Slack would do. In a step's text, and
+    anywhere in its body, {authorization} is the request's own header.
+    """
+
+    def __init__(self, token: str = TOKEN) -> None:
+        self.token = token
+        self.always: Step | None = None
         self.messages: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.script: deque[Step] = deque()
@@ -113,9 +125,10 @@ class SlackServer:
     async def method(self, request: web.Request) -> web.StreamResponse:
         body = await request.json() if request.can_read_body else {}
         self.requests.append(body)
-        if self.script:
-            return await self._misbehave(request, self.script.popleft())
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        step = self.script.popleft() if self.script else self.always
+        if step is not None:
+            return await self._misbehave(request, step)
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.json_response({"ok": False, "error": "invalid_auth"})
         if request.match_info["method"] == "auth.test":
             answer = {"ok": True, "team": "Acme <Corp>", "user": "heldout", "team_id": "T000", "user_id": "U000"}
@@ -131,8 +144,9 @@ class SlackServer:
     async def webhook(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
-        if self.script:
-            return await self._misbehave(request, self.script.popleft())
+        step = self.script.popleft() if self.script else self.always
+        if step is not None:
+            return await self._misbehave(request, step)
         fault = _refuse(body)
         if fault:
             return web.Response(status=400, text=fault)
@@ -145,7 +159,18 @@ class SlackServer:
         if step.close and request.transport is not None:
             request.transport.close()
         text = step.body if isinstance(step.body, str) else json.dumps(step.body)
+        text = text.replace("{authorization}", request.headers.get("Authorization", ""))
         return web.Response(status=step.status, text=text, headers=step.headers, content_type=step.content_type)
+
+    async def tell(self, _: web.Request) -> web.Response:
+        return web.json_response({"messages": self.messages, "requests": len(self.requests)})
+
+    async def control(self, request: web.Request) -> web.Response:
+        wanted = await request.json()
+        if "always" in wanted:
+            self.always = None if wanted["always"] is None else Step(**wanted["always"])
+        self.script.extend(Step(**step) for step in wanted.get("script", []))
+        return web.json_response({"ok": True})
 
 
 def _refuse(body: dict[str, Any]) -> str | None:
@@ -160,15 +185,17 @@ def _refuse(body: dict[str, Any]) -> str | None:
 
 
 @asynccontextmanager
-async def slack_server() -> AsyncIterator[SlackServer]:
-    """A running server on a free port of loopback; a request that hangs is let go when it stops."""
-    server = SlackServer()
+async def slack_server(port: int = 0, token: str = TOKEN) -> AsyncIterator[SlackServer]:
+    """A running server on loopback, on a free port by default; a request that hangs is let go when it stops."""
+    server = SlackServer(token)
     app = web.Application()
     app.router.add_post("/api/{method}", server.method)
     app.router.add_post(HOOK_PATH, server.webhook)
+    app.router.add_get("/control", server.tell)
+    app.router.add_post("/control", server.control)
     runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     server.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
@@ -176,3 +203,25 @@ async def slack_server() -> AsyncIterator[SlackServer]:
     finally:
         server.stopping.set()
         await runner.cleanup()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with slack_server(options.port, options.token) as server:
+        print(f"port {server.origin.rpartition(':')[2]}", flush=True)
+        await stop.wait()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the server until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token", default=TOKEN, help="the bot token that it knows")
+    asyncio.run(_serve(parser.parse_args(arguments)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
