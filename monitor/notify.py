@@ -61,7 +61,11 @@ def _meaning(said: Verdict, told: Told, goes_on: datetime | None) -> str:
         return "It is as good as at deployment, as far as this test set can tell; the alert is closed."
     if told.kind is Tell.RECOVERING:
         return "This week shows no drop; the alert closes if the next week shows none either."
-    if told.kind is Tell.UNMEASURED:
+    if said.level in BAD and said.causes:
+        return (
+            f"This run was cut short; that its answers are worse than at deployment was found before, and stands.{then}"
+        )
+    if told.kind is Tell.UNMEASURED or said.causes:
         return f"Nothing is known about the quality of its answers now: neither good nor bad.{then}"
     if said.level is Level.ROLLBACK:
         return "Its answers are clearly worse than at deployment, and a second replay has confirmed it."

@@ -11,6 +11,10 @@ from monitor.domain.verdict import CauseKind, Level, Stage
 
 CLEAR_WEEKS_TO_CLOSE = 2
 BAD = (Level.INVESTIGATE, Level.ROLLBACK)
+# Causes with which a week says nothing about the model.
+UNMEASURED = tuple(
+    kind.value for kind in (CauseKind.PROVIDER, CauseKind.BUDGET, CauseKind.NO_BASELINE, CauseKind.TEST_SET)
+)
 
 
 class Tell(StrEnum):
@@ -36,8 +40,8 @@ class Decided:
 
     @property
     def measured(self) -> bool:
-        """Whether the week says something about the model, rather than about its provider or the budget."""
-        return self.cause not in (CauseKind.PROVIDER.value, CauseKind.BUDGET.value, CauseKind.NO_BASELINE.value)
+        """Whether the week says something about the model, rather than about what kept it from being measured."""
+        return self.cause not in UNMEASURED
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,15 @@ class Told:
 def opened(past: Sequence[Decided]) -> Opened | None:
     """The alert that earlier weeks (oldest first) have left open.
 
-    It closes when both questions were clear on two weeks in a row; weeks that measured nothing neither close nor count.
+    It closes when both questions were clear on two weeks in a row; weeks that measured nothing neither close nor count,
+    but for what they had found before the provider or the budget ended them.
     """
     alert: Opened | None = None
     for week in past:
         if week.stage in (Stage.WAITING, Stage.PENDING) and week.level not in BAD:
             continue
-        if not week.measured:
+        # Under an open alert the level may be the alert's own; without one, only the week itself can have found it.
+        if not week.measured and (alert is not None or week.level not in BAD):
             continue
         if week.level in BAD:
             level = week.level if alert is None or week.level.rank > alert.level.rank else alert.level
@@ -80,8 +86,8 @@ def opened(past: Sequence[Decided]) -> Opened | None:
 def transition(past: Sequence[Decided], earlier: Sequence[Decided], new: Decided) -> Told | None:
     """What `new` means to people who know `past` (earlier weeks) and `earlier` (earlier decisions of the same run)."""
     alert = opened(past)
-    if not new.measured:
-        return _unmeasured(past, new)
+    if not new.measured and not _found_before_it_ended(alert, earlier, new):
+        return _unmeasured(past, earlier, new)
     if new.stage is Stage.WAITING:
         return None
     if new.level in BAD:
@@ -91,20 +97,32 @@ def transition(past: Sequence[Decided], earlier: Sequence[Decided], new: Decided
     return _passed(alert, past, earlier)
 
 
-def _unmeasured(past: Sequence[Decided], new: Decided) -> Told:
-    if new.cause == CauseKind.PROVIDER.value:
-        return Told(Tell.UNMEASURED, "the provider did not answer enough of the cases")
-    return _inconclusive(past)
+def _found_before_it_ended(alert: Opened | None, earlier: Sequence[Decided], new: Decided) -> bool:
+    """Whether a run that was cut short is bad by what it had found itself, of which people do not know yet."""
+    return new.stage is Stage.FINAL and new.level in BAD and alert is None and not _said(earlier)
+
+
+def _unmeasured(past: Sequence[Decided], earlier: Sequence[Decided], new: Decided) -> Told:
+    if new.cause != CauseKind.PROVIDER.value:
+        return _inconclusive(past)
+    if any(decision.cause == new.cause for decision in earlier):
+        return Told(Tell.NOTE, "the provider did not answer enough of the cases the second time either")
+    return Told(Tell.UNMEASURED, "the provider did not answer enough of the cases")
 
 
 def _inconclusive(past: Sequence[Decided]) -> Told:
-    if past and past[-1].level is Level.INCONCLUSIVE:
+    if _silent(past, weeks=1):
         return Told(Tell.UNMEASURED, "it could not be measured two weeks in a row")
     return Told(Tell.NOTE, "it could not be measured once")
 
 
+def _said(earlier: Sequence[Decided]) -> list[Decided]:
+    """The decisions of a run by which people learned that it is bad."""
+    return [decision for decision in earlier if decision.level in BAD and decision.stage is not Stage.WAITING]
+
+
 def _bad(alert: Opened | None, earlier: Sequence[Decided], new: Decided) -> Told | None:
-    said = [decision for decision in earlier if decision.level in BAD and decision.stage is not Stage.WAITING]
+    said = _said(earlier)
     before = max([d.level.rank for d in said] + ([alert.level.rank] if alert else []), default=-1)
     if new.level.rank > before:
         return Told(Tell.WORSE, f"the verdict became {new.level.value}")
@@ -121,11 +139,12 @@ def _passed(alert: Opened | None, past: Sequence[Decided], earlier: Sequence[Dec
             return Told(Tell.RECOVERED, "both questions were clear two weeks in a row")
         return Told(Tell.RECOVERING, "the first clear week since the alert")
     unmeasured = [*past[-1:], *earlier]
-    if any(not d.measured and d.cause == CauseKind.PROVIDER.value for d in unmeasured) or _silent(past):
+    if any(d.cause == CauseKind.PROVIDER.value for d in unmeasured) or _silent(past, weeks=2):
         return Told(Tell.RECOVERED, "it can be measured again, and passes")
     return None
 
 
-def _silent(past: Sequence[Decided]) -> bool:
-    """Whether the last two weeks were inconclusive, of which people were told."""
-    return len(past) >= 2 and all(week.level is Level.INCONCLUSIVE for week in past[-2:])
+def _silent(past: Sequence[Decided], *, weeks: int) -> bool:
+    """Whether the last `weeks` were inconclusive; those of the provider do not count."""
+    counted = [week for week in past if week.cause != CauseKind.PROVIDER.value][-weeks:]
+    return len(counted) == weeks and all(week.level is Level.INCONCLUSIVE for week in counted)

@@ -139,9 +139,15 @@ def _decide(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt |
         return _thin(plan, progress, share, patient)
     value, decided = _look(plan, progress, evidence.baseline, current)
     shown = plan.opened is Level.ROLLBACK
-    stopping = progress.repeats >= SHOWN_REPEATS if shown else bool(decided.finished)
-    if stopping and share > 0 and _missing_matters(plan, progress, evidence.baseline, current, decided):
-        return _undecidable(plan, progress, decided, value, share)
+    stopping = progress.repeats >= min(SHOWN_REPEATS, plan.cap) if shown else bool(decided.finished)
+    if share > 0:
+        others = _filled_in(plan, progress, evidence.baseline, current)
+        # What fires stays fired, so nothing may that the missing cases could take back.
+        certain = np.logical_and.reduce([decided.fired, *(other.fired for other in others)])
+        settled = all(_agree(decided, other) for other in others)
+        decided = replace(decided, fired=certain)
+        if stopping and not settled:
+            return _undecidable(plan, progress, decided, value, share)
     if not stopping:
         return _go_on(plan, progress, decided)
     conclude = _conclude_main if progress.phase is Phase.MAIN else _conclude_confirmation
@@ -173,15 +179,14 @@ def missing_share(baseline: Moments, current: Moments) -> float:
     return float((expected & (current.n == 0)).sum() / max(1, expected.sum()))
 
 
-def _missing_matters(
-    plan: WeekPlan, progress: Progress, baseline: Moments, current: Moments, decided: Questions
-) -> bool:
-    """Whether counting the missing cases as wrong, or as unchanged, would lead to another conclusion."""
-    for how in Fill:
-        _, other = _look(plan, progress, *fill_missing(baseline, current, how))
-        if bool((other.fired != decided.fired).any()) or bool(other.clear.all() != decided.clear.all()):
-            return True
-    return False
+def _filled_in(plan: WeekPlan, progress: Progress, baseline: Moments, current: Moments) -> list[Questions]:
+    """The same look with the missing cases counted as wrong, and as unchanged."""
+    return [_look(plan, progress, *fill_missing(baseline, current, how))[1] for how in Fill]
+
+
+def _agree(one: Questions, other: Questions) -> bool:
+    """Whether both lead to the same conclusion."""
+    return bool((one.fired == other.fired).all()) and bool(one.clear.all() == other.clear.all())
 
 
 def _standing(plan: WeekPlan, questions: Questions) -> Level:
@@ -241,8 +246,7 @@ def _undecidable(plan: WeekPlan, progress: Progress, decided: Questions, value: 
         return Step(
             Level.INVESTIGATE, Stage.FINAL, (why, words.NOT_CONFIRMED_UNMEASURED), (Cause(CauseKind.PROVIDER, why),)
         )
-    level = plan.opened or Level.INCONCLUSIVE
-    return Step(level, Stage.FINAL, (why,), (Cause(CauseKind.PROVIDER, why),))
+    return Step(_standing(plan, decided), Stage.FINAL, (why,), (Cause(CauseKind.PROVIDER, why),))
 
 
 def _conclude_main(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate) -> Step:

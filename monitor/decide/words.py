@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from monitor.domain.verdict import Level
 from monitor.stats.paired import Estimate, interval
 from monitor.stats.sequential import Questions
@@ -33,6 +35,10 @@ def threshold(value: float, unit: str) -> str:
 def measured(plan: WeekPlan, value: Estimate) -> str:
     """The drop with its interval."""
     bounds = interval(value, scale=plan.spec.scale)
+    if not np.isfinite(bounds.estimate):
+        return "the drop is unknown, with no case answered both times"
+    if not np.isfinite(bounds.low):
+        return f"the drop is {amount(float(bounds.estimate), plan.unit)} (too few cases for an interval)"
     low, high = (f"{float(bound):.1f}".replace("-", "−") for bound in (bounds.low, bounds.high))
     return f"the drop is {amount(float(bounds.estimate), plan.unit)} (95% interval {low} to {high})"
 
