@@ -145,9 +145,8 @@ def _is_bare(text: str, sentence: list[Named]) -> bool:
     """Whether the line around the sentence holds nothing but one choice: its letter, its text, or both."""
     start = text.rfind("\n", 0, sentence[0].start) + 1
     stop = text.find("\n", sentence[-1].end)
-    inside = text[sentence[0].start : sentence[-1].end]
     outside = text[start : sentence[0].start] + text[sentence[-1].end : stop if stop >= 0 else len(text)]
-    return _only(sentence) is not None and not _words(outside) and len(sentence) <= 2 and "," not in inside
+    return _only(sentence) is not None and not _words(outside)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -78,7 +78,7 @@ def numeric(answer: str, expected: Number, *, tolerance: float, absolute: float,
 
 def _readings(said: Number, expected: Number) -> Iterator[tuple[Fraction, Fraction]]:
     """The pairs of values by which an answer may equal the expected number."""
-    if said.scaled is not None and expected.scaled is not None and said.percent == expected.percent:
+    if said.scaled is not None and expected.scaled is not None:
         yield said.scaled, expected.scaled
         return
     wanted = [expected.plain] if expected.scaled is None or expected.percent else []

@@ -37,6 +37,8 @@ REASONED = [
     ("A. Danube\n\nThe Elbe and the Rhine are in Germany.", "the choice first, reasons after"),
     ("The answer is the river Danube.", "words between the statement and the choice"),
     ("It flows past a hill. The answer is A", "an article elsewhere"),
+    ("The answer is A, whereas people in Hamburg might wish for the Elbe", "words that lead on to another choice"),
+    ("A. Danube\nC. Rhine\nA. Danube\nThe Rhine is near.", "a line that comes back to a choice"),
 ]
 NOT_DANUBE = [
     ("", "nothing"),
@@ -102,6 +104,8 @@ def test_these_are_not_the_right_answer(answer: str, why: str) -> None:
         ("I", tuple(f"item {i}" for i in range(9)), "I", "the ninth letter alone"),
         ("I think it is H", tuple(f"item {i}" for i in range(9)), "H", "a pronoun is not the ninth letter"),
         ("Lack of vitamin C, so the answer is B", ("rickets", "scurvy", "anaemia"), "B", "a vitamin is not a letter"),
+        ("Scurvy comes from a lack of vitamin C", ("rickets", "scurvy", "anaemia"), "B", "nor in a plain sentence"),
+        ("Cholera, as E. coli is harmless", ("flu", "cholera", "x3", "x4", "x5"), "B", "an abbreviation is no letter"),
         ("The bacterium E. coli is meant, as in B", ("x1", "x2", "x3", "x4", "x5"), "B", "nor is an abbreviation"),
         ("the ALL OF THE\n ABOVE option", ("none of the above", "all of the above"), "B", "any case and any space"),
         ("答案是多瑙河。", ("多瑙河", "易北河"), "A", "a text in a script without spaces"),
@@ -110,6 +114,12 @@ def test_these_are_not_the_right_answer(answer: str, why: str) -> None:
 )
 def test_choices_of_other_kinds(answer: str, choices: tuple[str, ...], right: str, why: str) -> None:
     assert build_metric("choice", {})(answer, Case("c", "?", right, choices)).value == 1.0, why
+
+
+@pytest.mark.parametrize("answer", [RECITAL, "A\nB\nC\nD", "A or D", "A. Oder", "all of A, B, C and D"])
+@pytest.mark.parametrize("expected", list("ABCD"))
+def test_an_answer_that_names_several_settles_on_none_of_them(answer: str, expected: str) -> None:
+    assert build_metric("choice", {})(answer, Case("c", "?", expected, RIVERS)).value == 0.0
 
 
 def test_two_right_choices_may_be_expected() -> None:

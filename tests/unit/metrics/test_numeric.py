@@ -55,6 +55,7 @@ RIGHT = [
     ("25%", "25", "a percentage is its number"),
     ("25%", "0.25", "a percentage is its share"),
     ("0.25", "25 percent", "a share is its percentage"),
+    ("25", "25%", "a number is its percentage"),
     ("25 per cent", "25%", "two percentages"),
     ("3.5 million", "3500000", "a scale"),
     ("3.5M", "3500000", "a scale as a letter"),
