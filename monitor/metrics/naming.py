@@ -58,10 +58,10 @@ def named_choices(text: str, options: tuple[str, ...]) -> list[Named]:
     """Every place in `text` that names one of `options`, from left to right, without overlaps; texts before letters."""
     found = _texts(text, options)
     taken = {at for one in found for at in range(one.start, one.end)}
-    letters = (m for m in _LETTER.finditer(text) if m.start() not in taken)
-    for match in letters:
-        at = ascii_uppercase.find(match[0].upper())
-        if at < len(options) and _is_a_letter(text, match.start()):
+    letters = _letters(options)
+    for match in _LETTER.finditer(text):
+        at = letters.get(match[0].upper())
+        if at is not None and match.start() not in taken and _is_a_letter(text, match.start()):
             found.append(Named(match.start(), match.end(), at))
     return sorted(found, key=lambda one: one.start)
 
@@ -100,6 +100,13 @@ def _is_a_letter(text: str, at: int) -> bool:
         return _NAMING.search(before) is not None or (letter == "A" and _PREDICATE.match(after) is not None)
     abbreviation = re.match(r"\. ?[a-z]", after) is not None  # "E. coli"
     return line_start or not abbreviation
+
+
+@lru_cache(maxsize=1024)
+def _letters(options: tuple[str, ...]) -> dict[str, int]:
+    """Which choice a letter stands for: the one it counts, else the one whose text it is, as K for potassium."""
+    texts = {option.strip().upper(): i for i, option in enumerate(options) if len(option.strip()) == 1}
+    return texts | {letter: i for i, letter in enumerate(ascii_uppercase[: len(options)])}
 
 
 @lru_cache(maxsize=4096)

@@ -109,6 +109,8 @@ def test_these_are_not_the_right_answer(answer: str, why: str) -> None:
         ("The bacterium E. coli is meant, as in B", ("x1", "x2", "x3", "x4", "x5"), "B", "nor is an abbreviation"),
         ("the ALL OF THE\n ABOVE option", ("none of the above", "all of the above"), "B", "any case and any space"),
         ("答案是多瑙河。", ("多瑙河", "易北河"), "A", "a text in a script without spaces"),
+        ("Its symbol is K.", ("Pt", "P", "Po", "K"), "D", "a text that is a letter which counts no choice"),
+        ("I think it is Br", ("I", "Br", "Cl", "F"), "B", "a pronoun is no such text"),
         ("A", ("A", "B", "C"), "A", "texts that are their own letters"),
     ],
 )
