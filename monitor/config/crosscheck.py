@@ -10,6 +10,11 @@ from monitor.config.faults import did_you_mean, listing
 from monitor.config.places import Finding, Place
 
 BUILT_IN_GENERATOR = "extract"
+# What the chat targets put into each call themselves; a test holds this against the targets.
+OWN_PARAMS = {
+    "openai": frozenset({"model", "messages", "stream", "stream_options", "n"}),
+    "anthropic": frozenset({"model", "messages", "stream", "system"}),
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -28,6 +33,7 @@ def cross_findings(document: dict[str, Any]) -> Iterator[Finding]:
         yield from _suites_of(place, target, document.get("suites"), is_generator=name in generators)
         yield from _role(place, target, targets)
         yield from _generator(place, target, targets)
+        yield from _params(place, target)
     yield from _slack(document)
 
 
@@ -175,6 +181,14 @@ def _generator(place: Place, target: dict[str, Any], targets: dict[str, dict[str
         yield (*place, "generator"), _no_such("target", generator, "targets", (*targets, BUILT_IN_GENERATOR))
     elif targets[generator].get("provider") == "rag":
         yield (*place, "generator"), f'"{generator}" is a rag target itself: name one that answers from a prompt'
+
+
+def _params(place: Place, target: dict[str, Any]) -> Iterator[Finding]:
+    params, provider = target.get("params"), target.get("provider")
+    own = OWN_PARAMS.get(provider, frozenset()) if isinstance(provider, str) else frozenset()
+    for name in params if isinstance(params, dict) else ():
+        if name in own:
+            yield (*place, "params", name), "is set by heldout itself: leave it out of params"
 
 
 def _slack(document: dict[str, Any]) -> Iterator[Finding]:

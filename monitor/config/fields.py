@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -177,6 +178,17 @@ class Secret(BaseModel):
         if self.env is not None:
             return f"environment variable {self.env}"
         return f"file {self.file}" if self.file is not None else f"systemd credential {self.credential}"
+
+
+def _sendable(params: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(params, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("holds a date, nan or inf: only what JSON has can be sent") from None
+    return params
+
+
+Params = Annotated[dict[str, Any], AfterValidator(_sendable)]
 
 
 def _kind(value: Any) -> str:

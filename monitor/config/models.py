@@ -15,6 +15,7 @@ from monitor.config.fields import (
     InputFile,
     InputFolder,
     NotNegative,
+    Params,
     Positive,
     PositiveDuration,
     Prompt,
@@ -144,7 +145,7 @@ class ChatTable(TargetTable):
     base_url: WebAddress | None = None
     api_key: Secret | None = None
     system: Prompt | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
 
 
 class OpenAITarget(ChatTable):

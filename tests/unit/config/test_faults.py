@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.config.crosscheck import OWN_PARAMS
+from monitor.targets import anthropic, openai
+
 REFER = '{ env = "…" }, { file = "…" } or { credential = "…" }'
 REFERENCE = f"must be a reference, never the secret itself: {REFER}"
 NO_SECRET = "a secret does not belong in this file"
@@ -268,6 +271,12 @@ TO_OPENAI: list[tuple[str, str]] = [
         "params = { extra_headers = { X-Api-Key = 'hunter2' } }",
         f"[targets.bot] params.extra_headers.X-Api-Key: looks like a credential: {NO_SECRET}; use api_key = {REFER}",
     ),
+    ("params = { n = 2 }", "[targets.bot] params.n: is set by heldout itself: leave it out of params"),
+    ("params = { seed = nan }", "[targets.bot] params: holds a date, nan or inf: only what JSON has can be sent"),
+    (
+        "params = { metadata = { since = 2026-01-01 } }",
+        "[targets.bot] params: holds a date, nan or inf: only what JSON has can be sent",
+    ),
     ("params = 3", "[targets.bot] params: must be a table"),
     ("timeout = '0s'", '[targets.bot] timeout: must be longer than nothing, such as "60s"'),
     ("concurrency = '8'", "[targets.bot] concurrency: must be a whole number"),
@@ -408,6 +417,10 @@ def test_a_metric_that_does_not_exist_or_has_a_wrong_option_is_told_by_the_metri
     assert 'did you mean "exact_match"?' in unknown
     assert option.startswith('config.toml: [suites.support] metrics item 2: metric "numeric": option "tolerance"')
     assert headline.startswith("config.toml: [suites.support] headline: is missing, and there are 2 scorers")
+
+
+def test_the_params_that_are_refused_are_those_that_the_targets_set():
+    assert OWN_PARAMS == {"openai": openai.RESERVED_PARAMS, "anthropic": anthropic.RESERVED_PARAMS}
 
 
 def test_a_candidate_is_not_tested_against_a_candidate(faults_of):
