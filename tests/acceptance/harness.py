@@ -1,0 +1,287 @@
+"""What an acceptance test needs: a folder with a configuration, fake servers as processes, and `heldout` as a process.
+
+Nothing here imports heldout: the tests see what a user sees (exit codes, output, messages) and, read-only, the
+database. Every wait is bounded, every process that is started is ended, and every port is the system's choice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FAKES = REPOSITORY / "tests" / "fakes"
+HELDOUT = Path(sys.executable).with_name("heldout")
+
+API_KEY = "sk-acceptance-0123456789"
+SLACK_TOKEN = "xoxb-acceptance-0123456789"
+CHANNEL = "C0123456789"
+
+# Long past Mondays, so that every one of them is a slot that can be filled in.
+MONDAYS = [datetime(2025, 1, 6, 6, tzinfo=UTC) + timedelta(weeks=i) for i in range(20)]
+
+PASS, FAILED, USAGE, INVESTIGATE, INCONCLUSIVE, ROLLBACK = range(6)
+
+Case = dict[str, Any]
+
+
+def slot(week: int) -> str:
+    """The slot of that week (from 0), as a user writes it."""
+    return MONDAYS[week].strftime("%Y-%m-%dT%H:%MZ")
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+def cases(right: int, wrong: int, *, between: int = 0, p: float = 0.8, drop: float = 0.0) -> list[Case]:
+    """Cases with the chance of a right answer that the fake model is to have: 1, 0 or, for `between` of them, `p`.
+
+    `drop`, in points of the score, multiplies every chance by the same factor, as a model that became worse would.
+    """
+    chances = [1.0] * right + [p] * between + [0.0] * wrong
+    mean = sum(chances) / len(chances)
+    factor = 1.0 - drop / (100.0 * mean)
+    return [
+        {"id": f"c{i:04d}", "input": f"What is the number {i}?", "expected": f"It is {i}.", "p": chance * factor}
+        for i, chance in enumerate(chances)
+    ]
+
+
+def fallen(known: Sequence[Case], count: int) -> list[Case]:
+    """The same cases, of which `count` that were always answered right are now always answered wrong."""
+    good = [case["id"] for case in known if case["p"] == 1.0][:count]
+    assert len(good) == count
+    return [{**case, "p": 0.0} if case["id"] in good else case for case in known]
+
+
+# --- servers ---------------------------------------------------------------------------------------------------------
+
+
+class Fake:
+    """A fake server in a process of its own; `url` is its root."""
+
+    def __init__(self, program: str, log: Path, *options: str, port: int = 0) -> None:
+        command = [sys.executable, str(FAKES / program), "--port", str(port), *options]
+        with log.open("ab") as err:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, env=environment())
+        assert self._process.stdout is not None
+        first = self._process.stdout.readline()
+        assert first.startswith("port "), f"{program} did not start: {log.read_text()}"
+        self.port = int(first.split()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def tell(self) -> dict[str, Any]:
+        """What it has seen."""
+        with urllib.request.urlopen(f"{self.url}/control", timeout=30) as answer:
+            told: dict[str, Any] = json.load(answer)
+        return told
+
+    def control(self, **wanted: Any) -> None:
+        """Change how it behaves."""
+        body = json.dumps(wanted).encode()
+        request = urllib.request.Request(f"{self.url}/control", data=body, headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert json.load(answer) == {"ok": True}
+
+    def received(self, count: int, process: subprocess.Popen[str]) -> None:
+        """Wait until `count` requests have come in all, for as long as `process` lives."""
+        until = time.monotonic() + 60.0
+        while self.tell()["count"] < count:
+            assert process.poll() is None, "it ended before it had asked so much"
+            assert time.monotonic() < until, "nothing is asked"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10.0)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@contextmanager
+def provider(folder: Path, known: Sequence[Case], *, seed: int = 1) -> Iterator[Fake]:
+    """A provider whose model knows these cases."""
+    server = Fake("provider_server.py", folder / "provider.log", "--seed", str(seed))
+    try:
+        server.control(cases=list(known))
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def slack(folder: Path, *, port: int = 0, token: str = SLACK_TOKEN) -> Iterator[Fake]:
+    """A Slack."""
+    server = Fake("slack_server.py", folder / "slack.log", "--token", token, port=port)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A clean environment: nothing of whoever runs the tests, one thread for the arithmetic."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    return {**kept, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **more}
+
+
+# --- a user's folder -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended; a traceback is never a way to end."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which is JSON and nothing else."""
+        return json.loads(self.out)
+
+    @property
+    def said(self) -> str:
+        """Both outputs in one line each, so that a sentence is found wherever it was wrapped."""
+        return " ".join(self.out.split()) + "\n" + " ".join(self.err.split())
+
+
+@dataclass
+class Home:
+    """A folder with config.toml and a suite, where `heldout` runs as a user would run it."""
+
+    folder: Path
+    secrets: dict[str, str] = field(default_factory=lambda: {"API_KEY": API_KEY, "SLACK_TOKEN": SLACK_TOKEN})
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return self.folder / "heldout.db"
+
+    def configure(
+        self, known: Sequence[Case], server: Fake, chat: Fake | None = None, **changes: dict[str, Any]
+    ) -> None:
+        """Write the suite and a configuration for `server`'s model; `changes` are keys by table, as TOML values."""
+        lines = [json.dumps({key: value for key, value in case.items() if key != "p"}) for case in known]
+        (self.folder / "support.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        tables: dict[str, dict[str, Any]] = {
+            "database": {"url": '"sqlite:///heldout.db"'},
+            "suites.support": {"cases": '"support.jsonl"', "metrics": '["exact_match"]'},
+            "targets.bot": {
+                "provider": '"openai"',
+                "model": '"fake-1"',
+                "base_url": f'"{server.url}/v1"',
+                "api_key": '{ env = "API_KEY" }',
+                "suites": '["support"]',
+                "concurrency": 16,
+                "timeout": '"10s"',
+                "retry_for": '"10s"',
+            },
+        }
+        if chat is not None:
+            tables["alerts.slack"] = {
+                "token": '{ env = "SLACK_TOKEN" }',
+                "channel": f'"{CHANNEL}"',
+                "base_url": f'"{chat.url}/api/"',
+            }
+        for name, keys in changes.items():
+            table = {"bot": "targets.bot", "support": "suites.support", "slack": "alerts.slack"}.get(name, name)
+            tables.setdefault(table, {}).update(keys)
+        text = "\n\n".join(f"[{name}]\n" + "\n".join(f"{k} = {v}" for k, v in t.items()) for name, t in tables.items())
+        (self.folder / "config.toml").write_text(text + "\n", encoding="utf-8")
+
+    def run(self, *arguments: str, code: int | None = None, timeout: float = 100.0, **more: str) -> Result:
+        """Run `heldout` to its end; with `code`, that is how it must end."""
+        done = subprocess.run(
+            [str(HELDOUT), *arguments],
+            cwd=self.folder,
+            env=self._environment(**more),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return self._result(done.returncode, done.stdout, done.stderr, code)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `heldout`, in a process group of its own."""
+        return subprocess.Popen(
+            [str(HELDOUT), *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self, process: subprocess.Popen[str], code: int | None = None, *, by: int | None = None) -> Result:
+        """Wait for the end of what `start` gave, after the signal `by`; it is killed where it does not end."""
+        if by is not None and process.poll() is None:
+            process.send_signal(by)
+        try:
+            out, err = process.communicate(timeout=60.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return self._result(process.returncode, out, err, code)
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """SIGKILL, as an oom-killer would."""
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60.0)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the database, read without a lock on it."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30.0)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def count(self, query: str, *values: Any) -> int:
+        """The number that `query` gives."""
+        (found,) = self.rows(query, *values)
+        return int(found[0])
+
+    def change(self, statement: str, *values: Any) -> None:
+        """Change the database behind heldout's back: let time pass, or break it."""
+        with closing(sqlite3.connect(self.database, timeout=30.0)) as connection, connection:
+            connection.execute(statement, values)
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        return environment(HOME=str(self.folder), **{**self.secrets, **more})
+
+    def _result(self, found: int, out: str, err: str, code: int | None) -> Result:
+        shown = f"exit {found}\n--- out\n{out}\n--- err\n{err}"
+        assert "Traceback" not in out + err, shown
+        assert code is None or found == code, shown
+        for secret in self.secrets.values():
+            assert secret not in out + err, "a secret was printed"
+        return Result(found, out, err)
+
+
+def headlines(chat: Fake) -> list[str]:
+    """The first line of every message that Slack took, in the order they came."""
+    return [message["text"].splitlines()[0] for message in chat.tell()["messages"]]
+
+
+def alert_ids(chat: Fake) -> list[str]:
+    """The id of every message's alert."""
+    return [message["metadata"]["event_payload"]["alert"] for message in chat.tell()["messages"]]
