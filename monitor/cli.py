@@ -249,6 +249,7 @@ def run(
 
     async def work(database: Database, stop: asyncio.Event) -> int:
         from monitor import rounds, wiring
+        from monitor.config.secrets import SecretError
         from monitor.delivery import deliver_due
 
         with progress() as watch:
@@ -261,9 +262,14 @@ def run(
                 done = await rounds.run_slot(built, scheduled, timetable, when)
             else:
                 done = await rounds.run_now(built, list(built.sites.values()))
-        sent = None
-        if due or when is not None:
-            sent = await deliver_due(database, wiring.channels(loaded, os.environ), wiring.clock, DELIVER_FOR)
+        try:
+            ways = wiring.channels(loaded, os.environ)
+        except SecretError as error:
+            # What was measured is stored and counts; the alerts wait until the secret is there.
+            show.line(f"Alerts wait in the database: {error}", colour="yellow", err=True)
+            sent = None
+        else:
+            sent = await deliver_due(database, ways, wiring.clock, DELIVER_FOR)
         show.round_(done, sent, as_json=json, following=timetable.following(wiring.clock()) if due else None)
         return _code(done, exit_code)
 

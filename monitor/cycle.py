@@ -152,7 +152,9 @@ def set_up(app: App, site: Site, run: Run) -> Setting:
     scores = grading.load_moments(app.place.database, site.grader, baseline.run_id, Phase.MAIN, site.scorable)
     common = scores.n > 0
     cases = tuple(case for case, known in zip(site.scorable, common, strict=True) if known)
-    changed = len(site.scorable) - len(cases)
+    # A case that merely had no scored answer at deployment has not changed.
+    edited = baseline.suite_fingerprint != site.suite.fingerprint
+    changed = len(site.scorable) - len(cases) if edited else 0
     moments = scores.rows(common)
     outlook = None
     if cases and len(cases) >= LEAST_COMMON_SHARE * len(site.scorable):

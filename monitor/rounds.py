@@ -46,9 +46,14 @@ async def run_due(app: App, timetable: Timetable) -> Round:
             idle.append(f"{site.name}: {reason}")
         else:
             tasks.append(cycle.take_up(app, site, run, patient=True))
-    batches = [collect.go_on(app, site, run) for site, run in _collecting(app, now)]
     done = await _together(tasks)
-    collected = await _together(batches)
+    collected = []
+    for site, batch in _collecting(app, now):
+        try:
+            collected.append(await collect.go_on(app, site, batch))
+        except collect.CollectError as error:
+            # Its due time has passed, so the next round tries again; the weeks that were measured are told all the same.
+            idle.append(str(error))
     return Round(tuple(done), tuple(collected), tuple(idle))
 
 
