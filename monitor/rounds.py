@@ -52,7 +52,7 @@ async def run_due(app: App, timetable: Timetable) -> Round:
         try:
             collected.append(await collect.go_on(app, site, batch))
         except collect.CollectError as error:
-            # Its due time has passed, so the next round tries again; the weeks that were measured are told all the same.
+            # Its due time has passed, so the next round tries again; weeks that were measured are told all the same.
             idle.append(str(error))
     return Round(tuple(done), tuple(collected), tuple(idle))
 
