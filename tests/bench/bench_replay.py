@@ -116,7 +116,9 @@ def provider(delay: float, suite: Path) -> Iterator[str]:
     """The fake provider as a process of its own."""
     command = [sys.executable, str(ROOT / "tests/fakes/provider_server.py"), "--port", "0", "--delay", str(delay)]
     command += ["--cases", str(suite), "--p", "0.9"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}) as server:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as server:
         try:
             assert server.stdout is not None
             yield f"http://127.0.0.1:{server.stdout.readline().split()[-1]}/v1"
@@ -148,11 +150,15 @@ def main() -> None:
             flat = measure([heldout, "baseline", "collect", "bench", "bench", "--yes", "-c", "many.toml"], folder)
     beyond, loop = ours["many"].beyond(ours["one"]), bare["many"].beyond(bare["one"])
     floor = options.cases * options.delay / options.concurrency
-    print(f"{options.cases} cases at concurrency {options.concurrency}, {options.delay:g} s an answer; floor {floor:.2f} s")
+    print(
+        f"{options.cases} cases at concurrency {options.concurrency}, {options.delay:g} s an answer; floor {floor:.2f} s"
+    )
     print(f"bare loop over the SDK: {loop.wall:.2f} s, {1000 * loop.cpu / options.cases:.2f} ms of CPU an answer")
     print(f"heldout run:            {beyond.wall:.2f} s, {1000 * beyond.cpu / options.cases:.2f} ms of CPU an answer")
     print(f"wall ratio {beyond.wall / loop.wall:.2f} (goal 1.25); CPU goal 2 ms an answer")
-    print(f"memory: {ours['many'].megabytes:.0f} MB with 1 answer a case, {flat.megabytes:.0f} MB with {options.repeats}")
+    print(
+        f"memory: {ours['many'].megabytes:.0f} MB with 1 answer a case, {flat.megabytes:.0f} MB with {options.repeats}"
+    )
     print("(goal: under 300 MB, flat in the number of answers)")
 
 
