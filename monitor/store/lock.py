@@ -7,8 +7,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from sqlalchemy.engine import make_url
+
+from monitor.store.database import DatabaseError
 
 
 class LockedError(Exception):
@@ -21,10 +24,12 @@ class LockedError(Exception):
 def sole_runner(url: str) -> Iterator[None]:
     """Hold the right to ask targets on the database at `url`; raises LockedError where another process has it.
 
+    DatabaseError where the lock's file cannot be opened, as when another user made it.
+
     The lock stands beside the database file, because SQLite's own locks are held for single transactions.
     """
     path = Path(f"{make_url(url).database}.lock")
-    with path.open("a+", encoding="utf-8") as file:
+    with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -35,3 +40,10 @@ def sole_runner(url: str) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise DatabaseError(f"{path}: {error.strerror}; see that this user may write to it") from error
