@@ -70,7 +70,8 @@ class Replay:
             stopped.cancel()
             for worker in workers:
                 worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            # `everything` too: a future whose exception nobody looks at ends in a traceback on standard error.
+            await asyncio.gather(*workers, everything, return_exceptions=True)
         if self.stop.is_set() and self.tally.answered + self.tally.failed < self.tally.total and self._halt is None:
             raise RunInterruptedError
         return self._halt
