@@ -37,6 +37,7 @@ class Expectation:
     """
 
     assumed: bool
+    unit: str
     cases: int
     baseline_repeats: int
     baseline_calls: int
@@ -106,6 +107,7 @@ def expectation(app: App, site: Site) -> Expectation:
     calls = (outcome.answers + outcome.extra_answers) * cases
     return Expectation(
         assumed=known is None,
+        unit=app.thresholds.unit,
         cases=cases,
         baseline_repeats=repeats,
         baseline_calls=repeats * len(site.scorable),

@@ -91,13 +91,19 @@ def _options(
 def init(
     source: Annotated[str, typer.Option("--from", help="openai, anthropic, http or sample.")] = "openai",
     folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path(),
+    json: AsJson = False,
 ) -> None:
     """Write a commented configuration, and a first suite to fill."""
+    from monitor import show
     from monitor.config.init import KINDS, write_initial
 
     if source not in KINDS:
         raise typer.BadParameter(f"{source!r} is none of {', '.join(KINDS)}", param_hint="--from")
-    for path in write_initial(folder, source):
+    written = write_initial(folder, source)
+    if json:
+        show.json_out({"schema": 1, "written": [str(path) for path in written]})
+        return
+    for path in written:
         typer.echo(f"wrote {path}")
     typer.echo("Next: fill them in, then `heldout check`, then `heldout baseline collect TARGET SUITE`.")
 
@@ -180,7 +186,10 @@ def baseline_pin(
         built = _build(loaded, database, stop, only=(found.target, found.suite))
         site = built.sites[found.target, found.suite]
         pinned, outlook = collect.pin(built, site, found, _user())
-        show.baseline(site, pinned, outlook, None, as_json=json)
+        if json:
+            show.json_out(show.baseline_json(pinned, outlook))
+        else:
+            show.baseline(site, pinned, outlook)
         return PASS
 
     raise typer.Exit(_work(loaded, work))
@@ -204,18 +213,22 @@ def baseline_show(
         from monitor.store import runs
 
         built = _build(loaded, database, stop, only=(target, suite))
-        missing = 0
+        found: list[dict[str, object]] = []
         for site in built.sites.values():
             with database.read() as connection:
                 pinned = runs.current_baseline(connection, site.target, site.suite.name)
             if pinned is None:
-                missing += 1
-                show.no_baseline(site, as_json=json)
+                if not json:
+                    show.no_baseline(site)
                 continue
             outlook = collect.outlook_of(built, site, pinned.run_id)
             means = grading.scorer_means(database, site.grader, pinned.run_id, site.suite.cases)
-            show.baseline(site, pinned, outlook, means, as_json=json)
-        return INCONCLUSIVE if missing else PASS
+            found.append(show.baseline_json(pinned, outlook, means))
+            if not json:
+                show.baseline(site, pinned, outlook, means)
+        if json:
+            show.json_out({"schema": 1, "baselines": found})
+        return PASS if len(found) == len(built.sites) else INCONCLUSIVE
 
     raise typer.Exit(_work(loaded, work))
 
@@ -329,14 +342,18 @@ def status(config: ConfigPath = CONFIG, json: AsJson = False) -> None:
 
 
 @db_app.command("upgrade", epilog="Example: heldout db upgrade")
-def db_upgrade(config: ConfigPath = CONFIG) -> None:
+def db_upgrade(config: ConfigPath = CONFIG, json: AsJson = False) -> None:
     """Bring the database to the schema of this version."""
+    from monitor import show
     from monitor.config.outputs import database_url
     from monitor.store.database import connect
     from monitor.store.migrate import upgrade
 
     database = connect(database_url(_load(config), os.environ))
     before, after = upgrade(database)
+    if json:
+        show.json_out({"schema": 1, "before": before, "after": after})
+        return
     change = "already at" if before == after else f"{before or 'empty'} →"
     typer.echo(f"{database.describe()}: {change} {after}")
 

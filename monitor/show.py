@@ -72,13 +72,13 @@ def verdict(payload: Mapping[str, Any]) -> None:
     level = payload["verdict"]
     stage = "" if payload["stage"] == "final" else f" ({payload['stage']})"
     line(f"{MARKS[level]} {level.upper()}{stage}  {payload['target']} · {payload['suite']}", colour=COLOURS[level])
-    line(scores(payload), indent=2)
+    # The reasons of a verdict that was decided say the drop themselves.
+    line(scores(payload, drop=payload["stage"] == "waiting"), indent=2)
     for reason in payload["reasons"]:
         line(reason, indent=2)
-    smallest = payload["smallest_confirmable"]
-    if smallest["investigate"] is not None:
-        unit = payload["thresholds"]["unit"]
-        line(f"Found 95 times in 100: a drop of {_smallest(smallest, unit)}.", indent=2)
+    error = (payload["drop"] or {}).get("new_case_se")
+    if error:
+        line(f"For new cases like these it would vary by ±{1.96 * error:.1f}{unit_of(payload)} more.", indent=2)
     usd = "no price is configured" if payload["usd"] is None else f"{payload['usd']:.2f} USD"
     slot = f", slot {payload['slot']}" if payload["slot"] else ""
     line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls, {usd}.", indent=2)
@@ -86,22 +86,24 @@ def verdict(payload: Mapping[str, Any]) -> None:
         line(f"Run {payload['run']}{slot}.", indent=2)
 
 
-def scores(payload: Mapping[str, Any]) -> str:
-    """Score, baseline and drop in one sentence."""
+def scores(payload: Mapping[str, Any], *, drop: bool = True) -> str:
+    """Score and baseline in one sentence, with the drop where it is wanted."""
     if payload["score"] is None:
         return "No score."
     text = f"Score {100 * payload['score']:.1f}"
     if payload["baseline_score"] is not None:
         text += f", {100 * payload['baseline_score']:.1f} at deployment"
-    drop = payload["drop"]
-    if drop is not None and drop["points"] is not None:
-        unit = "%" if payload["thresholds"]["unit"] == "percent" else " points"
-        text += f": drop {signed(drop['points'])}{unit}"
-        if drop["low"] is not None:
-            text += f", 95% interval {signed(drop['low'])} to {signed(drop['high'])}"
-        if drop.get("new_case_se") is not None:
-            text += f" (for new cases like these ±{1.96 * drop['new_case_se']:.1f})"
+    measured = payload["drop"]
+    if drop and measured is not None and measured["points"] is not None:
+        text += f": drop {signed(measured['points'])}{unit_of(payload)}"
+        if measured["low"] is not None:
+            text += f", 95% interval {signed(measured['low'])} to {signed(measured['high'])}"
     return f"{text}."
+
+
+def unit_of(payload: Mapping[str, Any]) -> str:
+    """What follows a number of the thresholds' unit."""
+    return "%" if payload["thresholds"]["unit"] == "percent" else " points"
 
 
 def signed(value: float) -> str:
@@ -161,11 +163,11 @@ def undelivered(connection: Connection) -> list[str]:
 def offer(offered: Offer) -> None:
     """What collecting a baseline will cost, before anything is spent."""
     usd = (
-        "nothing"
+        "free of charge"
         if offered.site.free
-        else "an unknown sum (no price)"
+        else "for an unknown sum (no price)"
         if offered.usd is None
-        else f"about {offered.usd:.2f} USD"
+        else f"for about {offered.usd:.2f} USD"
     )
     what = "A baseline" if offered.final else "The pilot of a baseline"
     have = f" ({offered.stored} answers are stored already)" if offered.stored else ""
@@ -174,7 +176,7 @@ def offer(offered: Offer) -> None:
         f"cases, {offered.calls} calls{have}, {usd}.",
         err=True,
     )
-    if not offered.final:
+    if not offered.final and not offered.site.free:
         line("How many more it takes depends on how much the answers vary; that is asked again.", err=True)
     if offered.outlook is not None:
         unit = offered.outlook.plan.unit
@@ -183,6 +185,9 @@ def offer(offered: Offer) -> None:
 
 def collected(done: Collected, *, as_json: bool) -> None:
     """A baseline that was collected, or the batch of today."""
+    if as_json:
+        json_out(_collected_json(done))
+        return
     if done.baseline is None:
         when = stamp(done.run.due_at) if done.run.due_at else "the next day"
         line(f"{done.site.name}: {done.answers_a_case} answers a case; `heldout run --due` goes on from {when}.")
@@ -195,21 +200,13 @@ def collected(done: Collected, *, as_json: bool) -> None:
             colour="yellow",
             err=True,
         )
-    baseline(done.site, done.baseline, done.outlook, None, as_json=as_json)
+    baseline(done.site, done.baseline, done.outlook)
 
 
 def baseline(
-    site: Site,
-    pinned: Baseline,
-    outlook: Prospect | None,
-    means: Mapping[str, float | None] | None,
-    *,
-    as_json: bool,
+    site: Site, pinned: Baseline, outlook: Prospect | None, means: Mapping[str, float | None] | None = None
 ) -> None:
     """What is pinned, and what it can confirm."""
-    if as_json:
-        json_out(_baseline_json(pinned, outlook, means))
-        return
     line(f"Baseline of {site.name}, pinned {stamp(pinned.pinned_at)} by {pinned.pinned_by} (run {pinned.run_id}).")
     if outlook is None:
         line("None of its answers can be scored by the suite as it stands now.", indent=2)
@@ -230,12 +227,23 @@ def baseline(
         line(_remedy(outlook.cap.baseline_that_would_do, outlook.cap.cases_that_would_do), colour="yellow", indent=2)
 
 
-def no_baseline(site: Site, *, as_json: bool) -> None:
+def _collected_json(done: Collected) -> dict[str, object]:
+    if done.baseline is not None:
+        return baseline_json(done.baseline, done.outlook)
+    return {
+        "schema": 1,
+        "target": done.site.target,
+        "suite": done.site.suite.name,
+        "run": done.run.id,
+        "pinned": False,
+        "answers_a_case": done.answers_a_case,
+        "goes_on_at": instant(done.run.due_at),
+    }
+
+
+def no_baseline(site: Site) -> None:
     """Nothing is pinned."""
-    line(
-        f"{site.name}: no baseline; `heldout baseline collect {site.target} {site.suite.name}` collects one.",
-        err=as_json,
-    )
+    line(f"{site.name}: no baseline; `heldout baseline collect {site.target} {site.suite.name}` collects one.")
 
 
 def report(found: Report, *, as_json: bool, offline: bool) -> None:
@@ -268,7 +276,7 @@ def expectation(expected: Expectation) -> None:
     source = "a typical baseline (none is pinned yet)" if expected.assumed else "its baseline"
     usd = "" if expected.usd_a_week is None else f", {expected.usd_a_week:.2f} USD"
     line(f"By {source}, {expected.baseline_repeats} answers to each of {expected.cases} cases:", indent=2)
-    line(f"a drop of {_smallest(expected.smallest, 'points')} is found 95 times in 100;", indent=4)
+    line(f"a drop of {_smallest(expected.smallest, expected.unit)} is found 95 times in 100;", indent=4)
     line(
         f"a week without a change takes {expected.answers_a_case:g} answers a case, {expected.calls_a_week} calls{usd} "
         f"(at most {expected.most_calls_a_week} calls);",
@@ -298,15 +306,16 @@ def _smallest(smallest: Mapping[str, float | None], unit: str) -> str:
     return f"{of('investigate')}, {of('rollback')}"
 
 
-def _baseline_json(
-    pinned: Baseline, outlook: Prospect | None, means: Mapping[str, float | None] | None
+def baseline_json(
+    pinned: Baseline, outlook: Prospect | None, means: Mapping[str, float | None] | None = None
 ) -> dict[str, object]:
-    known = outlook is not None
+    """The same as JSON; drops in the thresholds' unit, scores in [0, 1]."""
     return {
         "schema": 1,
         "target": pinned.target,
         "suite": pinned.suite,
         "run": pinned.run_id,
+        "pinned": True,
         "pinned_at": instant(pinned.pinned_at),
         "pinned_by": pinned.pinned_by,
         "score": round(outlook.baseline_score, 4) if outlook else None,
@@ -314,7 +323,7 @@ def _baseline_json(
         "cases": outlook.cases if outlook else 0,
         "answers_a_case": outlook.plan.baseline_repeats if outlook else 0,
         "most_answers_a_week": outlook.plan.cap if outlook else None,
-        "smallest_confirmable": outlook.smallest if outlook and known else None,
+        "smallest_confirmable": outlook.smallest if outlook else None,
     }
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,8 @@ def measure(command: list[str], folder: Path) -> Cost:
         peak = 0
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            try:
+            with suppress(OSError):
                 peak = max(peak, *(int(row.split()[1]) for row in status.read_text().splitlines() if "VmHWM" in row), 0)
-            except (OSError, ProcessLookupError):
-                pass
             time.sleep(0.02)
         wall = time.perf_counter() - began
         complaint = process.stderr.read().decode() if process.stderr else ""
@@ -151,7 +149,7 @@ def main() -> None:
     beyond, loop = ours["many"].beyond(ours["one"]), bare["many"].beyond(bare["one"])
     floor = options.cases * options.delay / options.concurrency
     print(
-        f"{options.cases} cases at concurrency {options.concurrency}, {options.delay:g} s an answer; floor {floor:.2f} s"
+        f"{options.cases} cases, concurrency {options.concurrency}, {options.delay:g} s an answer; floor {floor:.2f} s"
     )
     print(f"bare loop over the SDK: {loop.wall:.2f} s, {1000 * loop.cpu / options.cases:.2f} ms of CPU an answer")
     print(f"heldout run:            {beyond.wall:.2f} s, {1000 * beyond.cpu / options.cases:.2f} ms of CPU an answer")
