@@ -134,9 +134,13 @@ def _sqlite(url: URL, create: bool) -> Engine:
     @sa.event.listens_for(engine, "connect")
     def pragmas(raw: sa.engine.interfaces.DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = raw.cursor()
+        # The journal's mode is written into the file: somebody else's database is looked at, and left as it is.
+        tables = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables or "alembic_version" in tables:
+            cursor.execute("PRAGMA journal_mode=WAL")
         # FULL: under WAL, NORMAL may lose committed answers when the power fails, and answers are paid for.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")
