@@ -14,7 +14,7 @@ from monitor.domain.run import Baseline, Phase, Run, RunKind, RunState
 from monitor.replay.budget import Budget, Caps
 from monitor.replay.stage import Stage, replay_stage
 from monitor.site import Site
-from monitor.stats.baseline import PILOT_REPEATS
+from monitor.stats.baseline import PILOT_REPEATS, UnknownVariationError
 from monitor.stats.moments import Moments
 from monitor.stats.spec import GapTooSmallError
 from monitor.store import answers, runs
@@ -81,7 +81,15 @@ async def collect(app: App, site: Site, by: str, agree: Callable[[Offer], bool],
 
 
 async def go_on(app: App, site: Site, run: Run) -> Collected:
-    """The next batch of a baseline that is collected over several days."""
+    """The next batch of a baseline that is collected over several days; raises CollectError as `collect` does."""
+    if not _is_of(site, run):
+        with app.place.database.write() as connection:
+            runs.finish(connection, run, app.place.now())
+        raise CollectError(
+            f"{site.name}: its configuration or test set changed while its baseline was collected, and answers of both "
+            f"make no baseline; nothing was pinned. Begin again with `heldout baseline collect {site.target} "
+            f"{site.suite.name}`."
+        )
     return await _next(app, site, run)
 
 
@@ -143,10 +151,15 @@ def _resume(app: App, site: Site) -> Run | None:
         run = runs.collecting(connection, site.target, site.suite.name)
         if run is None:
             return None
-        if (run.suite_fingerprint, run.target_fingerprint) == (site.suite.fingerprint, site.fingerprint):
+        if _is_of(site, run):
             return run
         runs.finish(connection, run, app.place.now())
     return None
+
+
+def _is_of(site: Site, run: Run) -> bool:
+    """Whether a run was begun with the target and suite as they are now."""
+    return (run.suite_fingerprint, run.target_fingerprint) == (site.suite.fingerprint, site.fingerprint)
 
 
 def _begin(app: App, site: Site) -> Run:
@@ -191,6 +204,8 @@ def _goal(app: App, site: Site, run: Run) -> int:
         return repeats_for(pilot, app.thresholds)
     except GapTooSmallError as error:
         raise CollectError(f"{site.name}: {error}; or set [decision] baseline_repeats to a number") from error
+    except UnknownVariationError as error:
+        raise CollectError(f"{site.name}: {error}") from error
 
 
 def _checked(app: App, site: Site, run: Run) -> Prospect:

@@ -121,6 +121,8 @@ async def take_up(app: App, site: Site, run: Run, *, patient: bool) -> Done:
     Safe to call again after a crash at any point: what is stored is neither asked nor decided twice. Raises
     RunInterruptedError when a person stops it.
     """
+    # Where the configuration was changed while the run waited, it answers from here on by the new one, and says so.
+    run = replace(run, suite_fingerprint=site.suite.fingerprint, target_fingerprint=site.fingerprint)
     setting = set_up(app, site, run)
     budget = _budget(app, run)
     async with site.connect(budget) as ask:
@@ -148,7 +150,9 @@ def set_up(app: App, site: Site, run: Run) -> Setting:
     if baseline is None:
         return Setting(None, None, None, site.scorable, 0, past, alert)
     by_id = {case.id: case for case in site.suite.cases}
-    grading.regrade(app.place.database, site.grader, baseline.run_id, Phase.MAIN, by_id)
+    # The suite may have got a new scorer since the baseline was collected, or while this run waited.
+    for run_id, phase in ((baseline.run_id, Phase.MAIN), *((run.id, phase) for phase in Phase)):
+        grading.regrade(app.place.database, site.grader, run_id, phase, by_id)
     scores = grading.load_moments(app.place.database, site.grader, baseline.run_id, Phase.MAIN, site.scorable)
     common = scores.n > 0
     cases = tuple(case for case, known in zip(site.scorable, common, strict=True) if known)

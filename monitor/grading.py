@@ -55,25 +55,30 @@ class Grader:
 def regrade(database: Database, grader: Grader, run_id: str, phase: Phase, cases: Mapping[str, Case]) -> int:
     """Score stored answers by metrics that are new since they were stored; returns how many scores were added.
 
-    Answers to cases that have changed since are left alone: they are no longer compared.
+    Answers to cases that have changed since are left alone: they are not compared, unless the case changes back.
     """
-    added = 0
-    for metric in grader.metrics.values():
-        while True:
-            with database.write() as connection:
-                batch = []
-                for answer_id, case_id, fingerprint, text in answers.texts(connection, run_id, phase, metric.key):
-                    case = cases.get(case_id)
-                    known = case is not None and case.fingerprint == fingerprint
-                    score = metric(text, case) if case is not None and known else Score.unscored("the case has changed")
-                    batch.append((answer_id, {metric.key: score}))
-                    if len(batch) == _BATCH:
-                        break
-                answers.add_scores(connection, batch)
-            added += len(batch)
-            if len(batch) < _BATCH:
-                break
-    return added
+    return sum(_regrade(database, metric, run_id, phase, cases) for metric in grader.metrics.values())
+
+
+def _regrade(database: Database, metric: Metric, run_id: str, phase: Phase, cases: Mapping[str, Case]) -> int:
+    added = after = 0
+    while True:
+        # Nothing to score is the rule, and then nobody has to wait for the write lock.
+        with database.read() as connection:
+            if not answers.texts(connection, run_id, phase, metric.key, after=after, limit=1):
+                return added
+        with database.write() as connection:
+            batch = answers.texts(connection, run_id, phase, metric.key, after=after, limit=_BATCH)
+            scores = [
+                (answer_id, {metric.key: metric(text, cases[case_id])})
+                for answer_id, case_id, fingerprint, text in batch
+                if case_id in cases and cases[case_id].fingerprint == fingerprint
+            ]
+            answers.add_scores(connection, scores)
+        added += len(scores)
+        if len(batch) < _BATCH:
+            return added
+        after = batch[-1][0]
 
 
 def moments(grader: Grader, scored: Iterable[Scored], cases: Sequence[Case]) -> Moments:

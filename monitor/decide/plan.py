@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,10 +74,8 @@ def specification(thresholds: Thresholds, baseline_mean: float) -> Spec:
 
 
 def repeats_for(pilot: Moments, thresholds: Thresholds) -> int:
-    """K0 from the pilot; raises GapTooSmallError, with the smallest gap that works."""
+    """K0 from the pilot; raises GapTooSmallError, with the smallest gap that works, and UnknownVariationError."""
     answered = pilot.n > 0
     within = float(within_variance(pilot))
-    if not answered.any() or math.isnan(within):
-        raise ValueError("a pilot needs at least two answers to some case")
     mean = float(variation(pilot).mean)
     return baseline_repeats(within, int(answered.sum()), specification(thresholds, mean))

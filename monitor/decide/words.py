@@ -51,7 +51,8 @@ def sentence(text: str) -> str:
 def more_answers(now: int, then: int) -> str:
     """Why a run waits."""
     return (
-        f"{now} {'answer' if now == 1 else 'answers'} a case do not settle it yet; it goes on to {then}."
+        f"{'One answer a case does' if now == 1 else f'{now} answers a case do'} not settle it yet; "
+        f"it goes on to {then}."
         if then > now
         else f"{now} answers a case do not settle it yet; cases without an answer are asked again."
     )

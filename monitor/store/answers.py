@@ -101,13 +101,18 @@ def scored(connection: Connection, run_id: str, phase: Phase, scorers: Sequence[
         yield current
 
 
-def texts(connection: Connection, run_id: str, phase: Phase, missing: str) -> Iterator[tuple[int, str, str, str]]:
-    """Answers that the scorer `missing` has not scored yet: (answer id, case id, case fingerprint, text)."""
+def texts(
+    connection: Connection, run_id: str, phase: Phase, missing: str, *, after: int, limit: int
+) -> list[tuple[int, str, str, str]]:
+    """Answers that the scorer `missing` has not scored yet: (answer id, case id, case fingerprint, text).
+
+    At most `limit`, by their id, of those whose id is above `after`.
+    """
     has = sa.select(score.c.answer_id).where((score.c.answer_id == answer.c.id) & (score.c.scorer == missing)).exists()
     columns = (answer.c.id, answer.c.case_id, answer.c.case_fingerprint, answer.c.text)
-    query = sa.select(*columns).where(_of(run_id, phase) & ~has).order_by(answer.c.id)
-    for row in connection.execute(query.execution_options(yield_per=_CHUNK)):
-        yield row.id, row.case_id, row.case_fingerprint, row.text
+    query = sa.select(*columns).where(_of(run_id, phase) & (answer.c.id > after) & ~has)
+    rows = connection.execute(query.order_by(answer.c.id).limit(limit))
+    return [(row.id, row.case_id, row.case_fingerprint, row.text) for row in rows]
 
 
 def distinct_texts(connection: Connection, run_id: str, phase: Phase) -> dict[str, tuple[int, int]]:

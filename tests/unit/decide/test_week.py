@@ -111,7 +111,9 @@ def test_answers_are_asked_1_2_4_up_to_the_cap_while_a_question_is_open():
         if found.wait is not Wait.STAGE:
             break
         assert (found.level, found.stage, found.next.phase) == (Level.INCONCLUSIVE, Stage.WAITING, Phase.MAIN)
-        assert f"{progress.repeats} answer" in found.reasons[0]
+        assert found.reasons[0].startswith(
+            "One answer a case does" if len(asked) == 1 else f"{asked[-1]} answers a case"
+        )
         assert f"it goes on to {found.next.repeats}" in found.reasons[0]
         progress = found.next
     assert asked == [1, 2, 4, 8, 11]

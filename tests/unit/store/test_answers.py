@@ -75,10 +75,13 @@ def test_thousands_are_read_as_a_stream_and_what_is_read_so_far_is_whole(begun):
 def test_what_a_new_scorer_has_not_seen(begun):
     add(begun, answer("a"), answer("b"), scores=[{"exact": RIGHT}, {}])
     with begun.write() as connection:
-        left = list(answers.texts(connection, "run-1", Phase.MAIN, "exact"))
+        left = answers.texts(connection, "run-1", Phase.MAIN, "exact", after=0, limit=10)
         assert [(case, print_, text) for _, case, print_, text in left] == [("b", "print-b", "b/0")]
         answers.add_scores(connection, [(left[0][0], {"exact": NONE})])
-        assert list(answers.texts(connection, "run-1", Phase.MAIN, "exact")) == []
+        assert answers.texts(connection, "run-1", Phase.MAIN, "exact", after=0, limit=10) == []
+        ids = [row[0] for row in answers.texts(connection, "run-1", Phase.MAIN, "f1", after=0, limit=1)]
+        assert ids == [min(ids)]
+        assert answers.texts(connection, "run-1", Phase.MAIN, "f1", after=ids[0], limit=1)[0][0] > ids[0]
 
 
 def test_texts_models_and_reasons_are_counted(begun):
