@@ -156,6 +156,9 @@ def _remedy(text: str) -> str:
         return "another program holds the database; try again when it is done"
     if "full" in text:
         return "free some space on its disk and run the same command again: what is stored is intact"
+    if "disk I/O error" in text:
+        # SQLite's words for a disk without room for the journal's index, too.
+        return "its disk is full or broken; free some space on it and run the same command again"
     if "readonly" in text or "unable to open" in text:
         return "see that this user may write to the file and its folder"
     return "see that the file is a database and its disk is healthy"

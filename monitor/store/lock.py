@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -36,9 +36,11 @@ def sole_runner(url: str) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise LockedError(f"another heldout run (process {holder}) is at work on this database") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        # Who holds it is told to others only: a disk too full for that is no reason to stop. Past the file's buffer,
+        # so that nothing is left over that could fail when it is closed.
+        with suppress(OSError):
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
 
 
@@ -46,4 +48,6 @@ def _opened(path: Path) -> TextIO:
     try:
         return path.open("a+", encoding="utf-8")
     except OSError as error:
-        raise DatabaseError(f"{path}: {error.strerror}; see that this user may write to it") from error
+        raise DatabaseError(
+            f"{path}: {error.strerror}; see that this user may write to it, and that its disk is not full"
+        ) from error

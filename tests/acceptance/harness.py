@@ -265,6 +265,12 @@ class Home:
         with closing(sqlite3.connect(self.database, timeout=30.0)) as connection, connection:
             connection.execute(statement, values)
 
+    def let_an_hour_pass(self) -> None:
+        """Every message that waits is due, and nobody holds a lease on one."""
+        past = "2000-01-01 00:00:00.000000"
+        self.change("UPDATE outbox SET due_at = ? WHERE state != 'sent'", past)
+        self.change("UPDATE outbox SET leased_until = ? WHERE leased_until NOT NULL", past)
+
     def _environment(self, **more: str) -> dict[str, str]:
         return environment(HOME=str(self.folder), **{**self.secrets, **more})
 

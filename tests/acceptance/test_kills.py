@@ -62,9 +62,6 @@ class Story:
     def become_worse(self) -> None:
         self.server.control(cases=fallen(self.known, 8))
 
-    def let_leases_run_out(self) -> None:
-        self.home.change("UPDATE outbox SET leased_until = '2000-01-01 00:00:00.000000' WHERE leased_until NOT NULL")
-
     def verdict(self) -> dict[str, Any]:
         found = self.home.run("gate", "bot", "--json", code=ROLLBACK).json
         return {key: value for key, value in found.items() if key not in ("run", "finished_at")}
@@ -102,7 +99,7 @@ def _killed_anywhere(tmp_path: Path, seed: int, kills: int) -> None:
         for one in (calm, story):
             one.become_worse()
         story.disturb(RUN, kills - kills // 2, rng)
-        story.let_leases_run_out()
+        story.home.let_an_hour_pass()  # the lease of a message that was being sent runs out
         for one in (calm, story):
             one.home.run(*RUN, code=PASS)
 

@@ -37,11 +37,6 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def an_hour_later(home: Home) -> None:
-    """Every message that waits is due."""
-    home.change("UPDATE outbox SET due_at = '2000-01-01 00:00:00.000000' WHERE state != 'sent'")
-
-
 @pytest.mark.parametrize(("fault", "why"), FAULTS.values(), ids=FAULTS)
 def test_messages_wait_for_slack_and_then_arrive_in_order(
     pinned: Home, server: Fake, chat: Fake, known: list[Case], fault: dict[str, Any], why: str
@@ -63,7 +58,7 @@ def test_messages_wait_for_slack_and_then_arrive_in_order(
     assert "undelivered" in pinned.run("check", "--offline", code=PASS).said
 
     chat.control(always=None)
-    an_hour_later(pinned)
+    pinned.let_an_hour_pass()
     pinned.run("run", "--due", code=PASS)
     assert headlines(chat)[:2] == [PENDING, CONFIRMED]
     assert pinned.count("SELECT count(*) FROM outbox WHERE state != 'sent'") == 0
@@ -92,7 +87,7 @@ def test_nothing_listens_where_slack_should_be(tmp_path: Path, known: list[Case]
         assert "127.0.0.1 cannot be reached" in done.said
         assert "cannot be reached" in home.run("status", code=PASS).said
         assert "cannot be reached" in home.run("check", code=FAILED).said
-        an_hour_later(home)
+        home.let_an_hour_pass()
         with slack(tmp_path, port=gone.port) as chat:
             home.run("run", "--due", code=PASS)
             assert headlines(chat)[:2] == [PENDING, CONFIRMED]
