@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,16 +48,18 @@ class Replay:
     concurrency: int
     stop: asyncio.Event
     tally: Tally = field(init=False)
+    _left: deque[Question] = field(init=False)
     _halt: Halt | None = field(default=None, init=False)
+    _no_budget: Halt | None = field(default=None, init=False)
     _lost_in_a_row: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.tally = Tally(len(self.questions))
+        self._left = deque(self.questions)
 
     async def run(self) -> Halt | None:
         """Ask everything; None when all were asked, else why not. Raises RunInterruptedError where `stop` was set."""
-        left = iter(self.questions)
-        workers = [asyncio.create_task(self._work(left)) for _ in range(min(self.concurrency, len(self.questions)))]
+        workers = [asyncio.create_task(self._work()) for _ in range(min(self.concurrency, len(self.questions)))]
         stopped = asyncio.create_task(self.stop.wait())
         everything: asyncio.Future[list[None]] = asyncio.gather(*workers)
         try:
@@ -72,18 +75,20 @@ class Replay:
                 worker.cancel()
             # `everything` too: a future whose exception nobody looks at ends in a traceback on standard error.
             await asyncio.gather(*workers, everything, return_exceptions=True)
-        if self.stop.is_set() and self.tally.answered + self.tally.failed < self.tally.total and self._halt is None:
+        incomplete = self.tally.answered + self.tally.failed < self.tally.total
+        if self.stop.is_set() and incomplete and self._halt is None:
             raise RunInterruptedError
-        return self._halt
+        return self._halt or (self._no_budget if self._left else None)
 
-    async def _work(self, left: Iterator[Question]) -> None:
-        for question in left:
-            if self._halt is not None or self.stop.is_set():
-                return
+    async def _work(self) -> None:
+        while self._left and self._halt is None and not self.stop.is_set():
+            question = self._left.popleft()
             try:
                 asked = await self.ask(question)
             except BudgetExhaustedError as error:
-                self._halt = self._halt or Halt(HaltKind.BUDGET, f"The run stopped, because {error}")
+                # Calls under way hold more than they will cost: fewer workers go on with what comes back.
+                self._left.appendleft(question)
+                self._no_budget = Halt(HaltKind.BUDGET, f"The run stopped, because {error}")
                 return
             await self.store(question, asked)
             self._count(asked.error)

@@ -75,7 +75,10 @@ async def replay_stage(
 
         replay = Replay(questions, lambda question: ask(question.case), store, concurrency, place.stop)
         place.watch(stage.label, replay.tally)
-        return await replay.run()
+        halt = await replay.run()
+        # The last answer is counted after it is stored.
+        place.watch(stage.label, replay.tally)
+        return halt
 
 
 def _answer(stage: Stage, question: Question, asked: Asked, pricer: Pricer, now: datetime) -> StoredAnswer:

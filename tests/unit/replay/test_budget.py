@@ -1,0 +1,136 @@
+"""Money and calls: what is reserved, what it cost, and the messages of each cap."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.domain.answer import Reply
+from monitor.domain.case import Case, Message
+from monitor.replay.budget import Budget, BudgetExhaustedError, Call, Caps, Month, Pricer
+
+CASE = Case("c1", "x" * 200)
+
+
+def budget(usd: float = 1.0, calls: int = 10) -> Budget:
+    return Budget(Caps(usd, calls), Month(100.0, 0.0))
+
+
+def test_a_reservation_is_replaced_by_what_the_call_cost():
+    ledger = budget()
+    ledger.reserve(0.4)
+    assert (ledger.reserved_calls, ledger.reserved_usd, ledger.month.reserved) == (1, 0.4, 0.4)
+    ledger.settle(0.4, 0.1)
+    assert (ledger.calls, ledger.usd, ledger.reserved_calls, ledger.reserved_usd) == (1, 0.1, 0, 0.0)
+    assert (ledger.month.spent, ledger.month.reserved) == (0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "message"),
+    [
+        (Budget(Caps(1.0, 3), Month(9.0, 0.0), calls=3), "cap of 3 calls"),
+        (
+            Budget(Caps(1.0, 9), Month(9.0, 0.0), usd=0.8),
+            r"1.00 USD \(\[budget\] usd_per_run\); 0.80 USD are spent",
+        ),
+        (Budget(Caps(1.0, 9, "baseline_usd"), Month(9.0, 0.0), usd=0.8), r"\[budget\] baseline_usd"),
+        (
+            Budget(Caps(1.0, 9), Month(9.0, 8.9)),
+            r"9.00 USD \(\[budget\] usd_per_month\); 8.90 USD are spent",
+        ),
+    ],
+)
+def test_past_a_cap_nothing_is_reserved_and_the_key_is_named(ledger, message):
+    with pytest.raises(BudgetExhaustedError, match=message):
+        ledger.reserve(0.3)
+    assert (ledger.reserved_calls, ledger.reserved_usd, ledger.month.reserved) == (0, 0.0, 0.0)
+
+
+def test_a_cap_may_be_reached_exactly():
+    ledger = budget(usd=1.0, calls=2)
+    ledger.reserve(0.5)
+    ledger.reserve(0.5)
+    with pytest.raises(BudgetExhaustedError):
+        ledger.reserve(0.0)
+
+
+def test_runs_of_one_process_share_the_month():
+    month = Month(1.0, 0.0)
+    one, other = Budget(Caps(5.0, 9), month), Budget(Caps(5.0, 9), month)
+    one.reserve(0.6)
+    with pytest.raises(BudgetExhaustedError, match="month's cap"):
+        other.reserve(0.6)
+    one.settle(0.6, 0.1)
+    other.reserve(0.6)
+
+
+@pytest.mark.parametrize(
+    ("pricer", "tokens", "usd"),
+    [
+        (Pricer(2.0, 8.0), (1_000_000, 0), 2.0),
+        (Pricer(2.0, 8.0), (1000, 500), 0.006),
+        (Pricer(2.0, 8.0), (None, 500), None),
+        (Pricer(2.0, 8.0), (1000, None), None),
+        (Pricer(None, None), (1000, 500), None),
+        (Pricer(0.0, 0.0), (1000, 500), 0.0),
+    ],
+)
+def test_what_an_answer_cost(pricer, tokens, usd):
+    assert pricer.cost(*tokens) == usd
+
+
+def test_the_most_that_a_call_may_cost_counts_the_whole_conversation_and_what_is_sent_along():
+    def most(case: Case, **more: int) -> float:
+        return Pricer(1e6, 0.0, most_output=1, **more).most(case)
+
+    assert most(CASE) == 200 / 2 + 50
+    assert most(CASE, extra_input=100) == 300 / 2 + 50
+    talk = Case("c2", (Message("user", "x" * 100), Message("assistant", "y" * 100), Message("user", "ü" * 50)))
+    assert most(talk) == 300 / 2 + 50
+    assert Pricer(None, None).most(CASE) == 0.0
+
+
+def test_an_answer_without_a_bound_is_reserved_generously_and_by_the_longest_so_far():
+    pricer = Pricer(0.0, 1e6)
+    assert pricer.most(CASE) == 2048
+    pricer.saw(CASE, 100, 5000)
+    assert pricer.most(CASE) == 10_000
+    bounded = Pricer(0.0, 1e6, most_output=300)
+    bounded.saw(CASE, 100, 5000)
+    assert bounded.most(CASE) == 300
+
+
+def test_a_provider_that_counts_more_tokens_than_expected_is_reserved_for():
+    pricer = Pricer(1e6, 0.0, most_output=1)
+    pricer.saw(CASE, 450, 1)
+    assert pricer.most(CASE) == pytest.approx(450)
+    pricer.saw(CASE, 10, 1)
+    assert pricer.most(CASE) == pytest.approx(450)
+    pricer.saw(CASE, None, None)
+    assert pricer.most(CASE) == pytest.approx(450)
+
+
+def test_what_an_answer_is_expected_to_cost():
+    assert Pricer(None, None).expected([CASE], None) is None
+    assert Pricer(1e6, 1e6).expected([CASE], (10.0, 5.0)) == 15.0
+    assert Pricer(1e6, 0.0).expected([CASE], None) == 200 / 4 + 10
+    assert Pricer(0.0, 1e6, most_output=50).expected([CASE], None) == 50
+    assert Pricer(0.0, 1e6).expected([], None) == 300
+
+
+def test_a_call_that_failed_is_counted_and_costs_nothing_that_is_known():
+    ledger, pricer = budget(), Pricer(1.0, 1.0, 100)
+    call = Call(ledger, pricer, CASE)
+    call.reserve()
+    call.settle(None)
+    call.reserve()
+    call.settle(Reply("yes", input_tokens=1000, output_tokens=1000))
+    assert (ledger.calls, ledger.usd) == (2, pytest.approx(0.002))
+    assert ledger.reserved_usd == pytest.approx(0.0)
+
+
+def test_a_reply_without_a_count_of_tokens_costs_nothing_that_is_known():
+    ledger = budget()
+    call = Call(ledger, Pricer(1.0, 1.0, 100), CASE)
+    call.reserve()
+    call.settle(Reply("yes"))
+    assert (ledger.calls, ledger.usd) == (1, 0.0)
