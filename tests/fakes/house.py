@@ -138,6 +138,7 @@ class House:
         }
         self.fingerprint = "configuration-a"
         self.local = True
+        self.concurrency = 4
         self.pricer: Callable[[], Pricer] = lambda: Pricer(None, None)
         self.stop = asyncio.Event()
         self.channels = ("slack",)
@@ -190,7 +191,7 @@ class House:
             fingerprint=self.fingerprint,
             requested_model="model",
             compared_with="ft",
-            concurrency=4,
+            concurrency=self.concurrency,
             pricer=pricer,
             role="production",
             local=self.local,
