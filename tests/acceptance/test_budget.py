@@ -14,8 +14,8 @@ A_CALL = 0.01
 
 CAPS: dict[str, tuple[dict[str, Any], int, str]] = {
     "calls": ({"calls_per_run": 30}, 30, "calls_per_run"),
-    "usd": ({"usd_per_run": 0.5}, 50, "usd_per_run"),
-    "month": ({"usd_per_month": 2.1}, 50, "usd_per_month"),
+    "usd": ({"usd_per_run": 0.25}, 25, "usd_per_run"),
+    "month": ({"usd_per_month": 1.85}, 25, "usd_per_month"),
 }
 
 
