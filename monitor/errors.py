@@ -28,7 +28,10 @@ def message(error: BaseException) -> str:
         return "Stopped. Every answer is stored; the same command goes on, and asks only for what is missing."
     if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
         return "Stopped at once. What was answered is stored; the same command goes on."
-    return str(error)
+    from monitor.show import plain
+
+    # A provider's own words may stand in it.
+    return plain(str(error))
 
 
 def _codes() -> dict[type[BaseException], int]:

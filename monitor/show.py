@@ -40,12 +40,17 @@ def line(text: str = "", *, colour: str | None = None, indent: int = 0, err: boo
 
 def plain(text: str) -> str:
     """`text` without control characters, escape sequences and marks that turn the reading direction."""
-    return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\ufffd" for c in text)
+    return "".join(c if c == "\n" or _harmless(c) else "\ufffd" for c in text)
+
+
+def _harmless(char: str) -> bool:
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs")
 
 
 def json_out(value: object) -> None:
-    """A JSON value on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+    """A JSON value on standard output; what could move a terminal's cursor, or is no text at all, is escaped."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    typer.echo("".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in text))
 
 
 def round_(done: Round, sent: Tally | None, *, as_json: bool, following: datetime | None) -> None:

@@ -1,0 +1,103 @@
+"""From a verdict to an alert: what it means and what to do, for every kind of message."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from alerts.alert import Alert
+from monitor import notify
+from monitor.decide.transition import Decided, Opened, Tell, Told
+from monitor.domain.verdict import Cause, CauseKind, Interval, Level, Stage, Thresholds, Verdict
+
+SLOT = datetime(2026, 11, 16, 6, tzinfo=UTC)
+EARLIER = datetime(2026, 11, 9, 6, tzinfo=UTC)
+
+
+def alert(kind: Tell, level: Level, stage: Stage = Stage.FINAL, cause: CauseKind | None = None, **more) -> Alert:
+    causes = (Cause(cause, "it did not work"),) if cause else ()
+    said = Verdict("my target", "it's", level, stage, ("because",), Thresholds(), causes, slot=SLOT, run="r", **more)
+    goes_on = datetime(2026, 11, 16, 12, tzinfo=UTC) if stage in (Stage.PENDING, Stage.WAITING) else None
+    return notify.alert("id", said, Told(kind, "because"), None, None, goes_on)
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "stage", "cause", "meaning", "action"),
+    [
+        (
+            "worse",
+            "investigate",
+            "pending",
+            None,
+            "if a second replay confirms it. The run goes on at 2026",
+            "See what",
+        ),
+        ("worse", "investigate", "final", None, "that it is enough for a rollback is not shown", "See what changed"),
+        ("worse", "rollback", "confirmed", None, "a second replay has confirmed it", "Roll my target back"),
+        ("worse", "investigate", "final", "budget", "was found before, and stands", "Raise the cap under [budget]"),
+        ("again", "rollback", "final", None, "clearly worse", "Roll my target back"),
+        (
+            "note",
+            "investigate",
+            "final",
+            "provider",
+            "was found before, and stands",
+            "See whether the provider answers",
+        ),
+        ("unmeasured", "inconclusive", "waiting", "provider", "neither good nor bad. The run goes on", "See whether"),
+        ("unmeasured", "inconclusive", "final", None, "neither good nor bad", "a larger test set"),
+        ("note", "inconclusive", "final", None, "cannot tell a drop from noise", "a larger test set"),
+        ("note", "inconclusive", "final", "budget", "neither good nor bad", "Raise the cap"),
+        ("note", "inconclusive", "final", "no-baseline", "neither good nor bad", "Collect a baseline"),
+        ("note", "inconclusive", "final", "test-set", "neither good nor bad", "Collect a baseline"),
+        ("recovering", "pass", "final", None, "closes if the next week", None),
+        ("recovered", "pass", "final", None, "the alert is closed", None),
+    ],
+)
+def test_what_it_means_and_what_to_do(kind, level, stage, cause, meaning, action):
+    told = alert(Tell(kind), Level(level), Stage(stage), CauseKind(cause) if cause else None)
+    assert meaning in told.meaning
+    assert (told.actions[0].do if told.actions else None) == action or action in told.actions[0].do
+
+
+def test_commands_are_quoted_for_a_shell():
+    told = alert(Tell.WORSE, Level.INVESTIGATE)
+    assert told.actions[1].command == "heldout run --target 'my target' --suite 'it'\"'\"'s'"
+
+
+def test_an_alert_survives_the_outbox_with_every_number_that_is_unknown():
+    told = alert(Tell.WORSE, Level.INVESTIGATE, drop=Interval(5.0, float("nan"), float("inf")))
+    assert Alert.from_json(told.to_json()) == told
+    assert (told.drop.points, told.drop.low, told.drop.high) == (5.0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("level", "opened", "since"),
+    [
+        (Level.INVESTIGATE, None, SLOT),
+        (Level.INVESTIGATE, Opened(Level.INVESTIGATE, EARLIER, 0), EARLIER),
+        (Level.PASS, Opened(Level.INVESTIGATE, EARLIER, 1), EARLIER),
+        (Level.INCONCLUSIVE, None, None),
+    ],
+)
+def test_since_when_it_is_bad(level, opened, since):
+    said = Verdict("t", "s", level, Stage.FINAL, (), Thresholds(), slot=SLOT)
+    assert notify.alert("id", said, Told(Tell.AGAIN, ""), opened, None, None).since == since
+
+
+def decided(level: Level, stage: Stage = Stage.FINAL) -> Decided:
+    return Decided(SLOT, level, stage)
+
+
+@pytest.mark.parametrize(
+    ("past", "earlier", "previous"),
+    [
+        ([], [], None),
+        ([decided(Level.PASS)], [], Level.PASS),
+        ([decided(Level.PASS)], [decided(Level.INVESTIGATE, Stage.WAITING)], Level.PASS),
+        ([decided(Level.PASS)], [decided(Level.INVESTIGATE, Stage.PENDING)], Level.INVESTIGATE),
+    ],
+)
+def test_the_verdict_before(past, earlier, previous):
+    assert notify.previous_level(past, earlier) is previous
