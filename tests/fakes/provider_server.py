@@ -32,7 +32,7 @@ class Step:
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None  # sent instead of what the protocol would say; {authorization} is the request's own header
     delay: float = 0.0
-    action: Literal["answer", "close", "truncate", "hang"] = "answer"
+    action: Literal["answer", "close", "truncate", "hang", "hold"] = "answer"  # hold: until it is released
     text: str | None = None  # the answer's text, instead of the model's
     patch: dict[str, Any] = field(default_factory=dict)  # merged over the protocol's top-level fields
 
@@ -118,6 +118,7 @@ class ProviderServer:
         self.count = 0
         self.answered = 0
         self.always = Step()
+        self.released = asyncio.Event()
         self.in_flight = 0
         self.most_in_flight = 0
         self.url = ""
@@ -155,6 +156,7 @@ class ProviderServer:
     async def stop(self) -> None:
         """Let go of whoever hangs, and close."""
         self._stopping.set()
+        self.released.set()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -220,6 +222,8 @@ class ProviderServer:
         try:
             if step.action == "hang":
                 await self._stopping.wait()
+            if step.action == "hold":
+                await self.released.wait()
             await asyncio.sleep(step.delay or self.delay)
             return await self._say(request, step, question, whole)
         finally:
@@ -264,6 +268,8 @@ class ProviderServer:
             self.model.begin_anew(int(wanted["seed"]))
         if "cases" in wanted:
             self.model.learn(wanted["cases"])
+        if wanted.get("release"):
+            self.released.set()
         if "always" in wanted:
             self.always = Step(**wanted["always"])
         self.script(*(Step(**step) for step in wanted.get("script", [])))
