@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from alerts.alert import Kind
 from monitor import cycle
@@ -18,7 +19,7 @@ from monitor.domain.run import HaltKind, RunKind, RunState
 from monitor.replay.budget import Pricer
 from monitor.replay.runner import RunInterruptedError
 from monitor.rounds import run_now
-from monitor.store.tables import alert, answer, failure, outbox, score, verdict
+from monitor.store.tables import alert, answer, failure, outbox, run, score, verdict
 from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
 HALF = frozenset(f"case-{i:03}" for i in range(20))
@@ -83,27 +84,24 @@ async def test_a_run_on_demand_goes_through_stages_and_confirmation_at_once_and_
     assert house.told == []
 
 
-async def test_verdict_alert_message_and_the_runs_state_are_written_together_or_not_at_all(house):
+@pytest.mark.parametrize("fails", ["UPDATE ON run", "INSERT ON verdict", "INSERT ON alert", "INSERT ON outbox"])
+async def test_verdict_alert_message_and_the_runs_state_are_written_together_or_not_at_all(house, fails):
     await pinned(house)
     house.model.wrong = HALF
     await house.due()
     house.clock.move(hours=1)
-    before = [len(house.rows(table)) for table in (verdict, alert, outbox)]
-    (waiting,) = [run for run in house.runs if run.state is RunState.WAITING]
-    app = house.app()
-
-    def refuse(at: object) -> str:
-        raise CrashError("no id for the alert")
-
-    site = app.sites["ft", "support"]
-    with pytest.raises(CrashError):
-        await cycle.take_up(replace(app, new_id=refuse), site, waiting, patient=True)
-    assert [len(house.rows(table)) for table in (verdict, alert, outbox)] == before
-    assert waiting in house.runs
+    before = [house.rows(table) for table in (run, verdict, alert, outbox)]
+    with house.database.write() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER broken BEFORE {fails} BEGIN SELECT RAISE(ABORT, 'broken'); END")
+    with pytest.raises(IntegrityError, match="broken"):
+        await house.due()
+    assert [house.rows(table) for table in (run, verdict, alert, outbox)] == before
+    with house.database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER broken")
     await house.due()
-    assert [len(house.rows(table)) for table in (verdict, alert, outbox)] == [before[0] + 1, 1, 1]
+    assert [len(house.rows(table)) for table in (verdict, alert, outbox)] == [2, 1, 1]
     assert house.told[0].kind is Kind.WORSE
-    # Everything that stage asked for was stored before it died.
+    # What that stage had asked for was stored before it broke.
     assert len(house.model.asked) == 80
 
 
