@@ -45,13 +45,15 @@ class Story:
 def tell(alert: Alert) -> Story:
     """The story of one alert."""
     causes = tuple(f"Likely cause ({c.cause}): {c.evidence}" for c in alert.causes)
+    evidence = {c.evidence for c in alert.causes}
     return Story(
         headline=_headline(alert),
         lead=_lead(alert),
         meaning=alert.meaning,
         actions=alert.actions,
         facts=tuple(_facts(alert)),
-        reasons=(*causes, *alert.reasons),
+        # A reason that is a cause's evidence would only say the same twice.
+        reasons=(*causes, *(reason for reason in alert.reasons if reason not in evidence)),
         examples=tuple(e.case for e in alert.examples[:MOST_EXAMPLES]),
         footer=tuple(_footer(alert)),
     )
@@ -110,13 +112,15 @@ def _change(drop: Drop) -> str:
     """The drop in words with its interval, e.g. `down 5.6 points (95% interval 4.5 to 6.7)`."""
     if drop.points is None:
         return "unknown"
-    way = "down" if drop.points >= 0 else "up"
     low, high = (drop.low, drop.high) if drop.points >= 0 else (_minus(drop.high), _minus(drop.low))
     if low is None and high is None:
         interval = "interval unknown"
     else:
         interval = f"{100 * drop.confidence:g}% interval {_bound(low)} to {_bound(high)}"
-    return f"{way} {abs(drop.points):.1f} points ({interval})"
+    size = f"{abs(drop.points):.1f}"
+    if size == "0.0":
+        return f"unchanged ({interval})"
+    return f"{'down' if drop.points >= 0 else 'up'} {size} points ({interval})"
 
 
 def _facts(alert: Alert) -> list[Fact]:
@@ -175,4 +179,4 @@ def _minus(value: float | None) -> float | None:
 
 
 def _bound(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f}".replace("-0.0", "0.0")
+    return "unknown" if value is None else f"{value:z.1f}".replace("-", "−")

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
+from alerts import words
 from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Thresholds
 from monitor.decide.transition import BAD, Decided, Opened, Tell, Told
 from monitor.domain.verdict import CauseKind, Interval, Level, Stage, Verdict, instant
@@ -56,7 +57,7 @@ def _drop(interval: Interval | None) -> Drop | None:
 
 
 def _meaning(said: Verdict, told: Told, goes_on: datetime | None) -> str:
-    then = f" The run goes on at {instant(goes_on)}." if goes_on else ""
+    then = f" The run goes on by itself on {words.instant(goes_on)}." if goes_on else ""
     if told.kind is Tell.RECOVERED:
         return "It is as good as at deployment, as far as this test set can tell; the alert is closed."
     if told.kind is Tell.RECOVERING:
@@ -92,7 +93,7 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
     if CauseKind.BUDGET in causes:
         return (Action("Raise the cap under [budget], or ask for fewer answers under [decision]"), again)
     if CauseKind.PROVIDER in causes:
-        return (Action("See whether the provider answers", "heldout check"), again)
+        return (Action("See whether the provider answers", "heldout check"), _once_it_answers(said) or again)
     if said.level is Level.ROLLBACK:
         return (
             Action(f"Roll {said.target} back to what was served before, or retrain it"),
@@ -101,6 +102,13 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
     if said.level is Level.INVESTIGATE:
         return (Action("See what changed: the model, its prompt, its documents, its provider"), again)
     return (Action("Nothing now; a larger test set or baseline tells more", "heldout check"),)
+
+
+def _once_it_answers(said: Verdict) -> Action | None:
+    """Not to wait for the next day's try, where there will be one."""
+    if said.slot is None or said.stage not in (Stage.WAITING, Stage.PENDING):
+        return None
+    return Action("Once it does, go on with this run at once", f"heldout run --slot {instant(said.slot)}")
 
 
 def previous_level(past: Sequence[Decided], earlier: Sequence[Decided]) -> Level | None:

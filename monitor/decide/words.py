@@ -21,9 +21,14 @@ PENDING = "A separate replay with new answers has to confirm it before it become
 NOT_CONFIRMED_UNMEASURED = "So the pending rollback could not be confirmed; the investigation stands."
 
 
+def number(value: float) -> str:
+    """A number to one digit, with a real minus sign and never a negative zero."""
+    return f"{value:z.1f}".replace("-", "−")
+
+
 def amount(value: float, unit: str) -> str:
     """A drop with its unit, as in `5.6 points` or `6.3%`."""
-    text = f"{value:.1f}".replace("-", "−")
+    text = number(value)
     return f"{text}%" if unit == "percent" else f"{text} points"
 
 
@@ -39,7 +44,7 @@ def measured(plan: WeekPlan, value: Estimate) -> str:
         return "the drop is unknown, with no case answered both times"
     if not np.isfinite(bounds.low):
         return f"the drop is {amount(float(bounds.estimate), plan.unit)} (too few cases for an interval)"
-    low, high = (f"{float(bound):.1f}".replace("-", "−") for bound in (bounds.low, bounds.high))
+    low, high = number(float(bounds.low)), number(float(bounds.high))
     return f"the drop is {amount(float(bounds.estimate), plan.unit)} (95% interval {low} to {high})"
 
 
@@ -91,7 +96,8 @@ def closing(plan: WeekPlan) -> tuple[str, ...]:
     """What a clear week means while an alert is open."""
     if plan.opened is None:
         return ()
-    return (f"An alert ({plan.opened.value}) is open from earlier weeks; two clear weeks in a row close it.",)
+    # True of the first such week and of the second: how many there were, the plan of a week does not know.
+    return (f"Two clear weeks in a row close the alert ({plan.opened.value}) from earlier weeks; this one is clear.",)
 
 
 def still_open(plan: WeekPlan, value: Estimate) -> str:

@@ -72,6 +72,21 @@ def test_a_refusal_that_no_retry_mends_fails_fast_and_says_what_to_do(
     assert what in message["text"]
 
 
+def test_once_the_key_is_renewed_the_command_in_the_message_goes_on_at_once(
+    pinned: Home, server: Fake, chat: Fake
+) -> None:
+    server.control(always={"status": 401})
+    refused = pinned.run("run", "--due", code=FAILED)
+    assert "tried once more tomorrow" in refused.said
+    pinned.run("run", "--due", code=PASS)  # until then an hourly timer has nothing to do
+    (message,) = chat.tell()["messages"]
+    server.control(always={})
+    (command,) = [text.strip() for text in message["text"].splitlines() if "--slot" in text]
+    done = pinned.run(*command.split()[1:], "--json", code=PASS)
+    assert [one["verdict"] for one in done.json["verdicts"]] == ["pass"]
+    assert headlines(chat) == ["⚫ NOT MEASURED: bot on support", "✅ RECOVERED: bot on support"]
+
+
 @pytest.mark.parametrize(("refusal", "what", "remedy"), REFUSALS.values(), ids=REFUSALS)
 def test_a_baseline_is_not_collected_from_a_target_that_refuses(
     home: Home, server: Fake, refusal: dict[str, Any], what: str, remedy: str

@@ -91,9 +91,9 @@ def test_the_headline_says_what_happened(change, first):
         ({"drop": None}, "Score 83.3 of 100, at deployment 88.9. How large the drop is, is not known."),
         (
             {"drop": Drop(-1.25, -2.0, 0.5)},
-            "Score 83.3 of 100, at deployment 88.9: up 1.2 points (95% interval -0.5 to 2.0).",
+            "Score 83.3 of 100, at deployment 88.9: up 1.2 points (95% interval −0.5 to 2.0).",
         ),
-        ({"drop": Drop(0.0, -0.04, 3.0, 0.9)}, "at deployment 88.9: down 0.0 points (90% interval 0.0 to 3.0)."),
+        ({"drop": Drop(0.0, -0.04, 3.0, 0.9)}, "at deployment 88.9: unchanged (90% interval 0.0 to 3.0)."),
         ({"drop": Drop(4.0)}, "down 4.0 points (interval unknown)."),
         ({"drop": Drop(4.0, 1.0)}, "down 4.0 points (95% interval 1.0 to unknown)."),
     ],
