@@ -13,7 +13,7 @@ from uuid import UUID
 
 from monitor.config.fields import Secret
 from monitor.config.outputs import database_url
-from monitor.config.secrets import resolve
+from monitor.config.secrets import SecretError, resolve
 from monitor.store.database import Database, open_database
 
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
@@ -203,11 +203,15 @@ def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
     def secret(reference: Secret | None) -> str | None:
         return None if reference is None else resolve(reference, environ)
 
-    settings = SlackSettings(
-        token=secret(table.token),
-        channel=table.channel,
-        webhook_url=secret(table.webhook_url),
-        base_url=table.base_url,
-        show_cases=table.show_cases,
-    )
+    try:
+        settings = SlackSettings(
+            token=secret(table.token),
+            channel=table.channel,
+            webhook_url=secret(table.webhook_url),
+            base_url=table.base_url,
+            show_cases=table.show_cases,
+        )
+    except ValueError as error:
+        # What a reference led to is no token or address: whoever holds the secret has to look at it.
+        raise SecretError(str(error)) from None
     return {"slack": SlackChannel(settings)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.acceptance.harness import PASS, Case, Home, Result, fallen, provider, slack, slot
+from tests.acceptance.harness import PASS, USAGE, Case, Home, Result, fallen, provider, slack, slot
 
 KEY = "sk-canary/Zm9v+YmFy=key-5f1d0e"
 TOKEN = "xoxb-canary-7a9c3b2e1f"
@@ -67,6 +67,26 @@ def test_no_key_that_a_provider_repeats_is_kept_or_shown(tmp_path: Path, known: 
         for verb, *more in (["check"], ["check", "--json"], ["status"], ["status", "--json"], ["gate", "bot"]):
             said.append(home.run(verb, *more))
         hold_nothing(home, said, json.dumps(chat.tell()["messages"]))
+
+
+def test_a_token_that_cannot_be_one_keeps_no_week_from_being_measured(tmp_path: Path, known: list[Case]) -> None:
+    home = Home(tmp_path, secrets={"API_KEY": KEY, "SLACK_TOKEN": f"{TOKEN} and a note"})
+    with provider(tmp_path, known) as server, slack(tmp_path, token=TOKEN) as chat:
+        home.configure(known, server, chat)
+        home.run("baseline", "collect", "bot", "support", "--yes", code=PASS)
+        assert "token holds a space" in home.run("check", code=USAGE).said
+        server.control(cases=fallen(known, 8))
+        for missing in (False, True):
+            if missing:
+                del home.secrets["SLACK_TOKEN"]
+            done = home.run("run", "--slot", slot(int(missing)), code=PASS)
+            assert "ROLLBACK" in done.said
+            assert "Alerts wait in the database" in done.said
+            assert TOKEN not in done.out + done.err
+        home.secrets["SLACK_TOKEN"] = TOKEN
+        home.run("run", "--due", code=PASS)
+        # The drop, its confirmation, the week after it, and the week that was due now.
+        assert len(chat.tell()["messages"]) >= 3
 
 
 def test_no_token_that_slack_repeats_is_kept_or_shown(tmp_path: Path, known: list[Case]) -> None:
