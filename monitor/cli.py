@@ -504,5 +504,5 @@ def _code(done: Round, as_verdict: bool) -> int:
 
     if as_verdict and done.done:
         return EXIT[worst(one.verdict.level for one in done.done).value]
-    failed = any(one.halt is not None and one.halt.kind is HaltKind.FATAL for one in done.done)
+    failed = bool(done.failed) or any(one.halt is not None and one.halt.kind is HaltKind.FATAL for one in done.done)
     return FAILED if failed else PASS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,20 +13,23 @@ from alerts.alert import Example
 from alerts.route import route
 from monitor import grading, notify
 from monitor.config.models import Config
+from monitor.config.secrets import SecretError
 from monitor.decide.plan import Prospect, prospect
 from monitor.decide.transition import BAD, Decided, Opened, opened, transition
 from monitor.decide.verdict import Facts, Seen, verdict
 from monitor.decide.week import Evidence, Progress, Step, Wait, first, missing_share, step
 from monitor.domain.case import Case
-from monitor.domain.run import Baseline, Halt, Phase, Run, RunKind, RunState
+from monitor.domain.run import Baseline, Halt, HaltKind, Phase, Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage, Thresholds, Verdict
 from monitor.replay.budget import Budget, Caps, Month
 from monitor.replay.stage import Stage as Questions
 from monitor.replay.stage import Workplace, replay_stage
-from monitor.site import Site
+from monitor.site import Ask, Site
 from monitor.stats.moments import Moments
 from monitor.stats.paired import new_case_se
+from monitor.stats.spec import POINTS
 from monitor.store import answers, outbox, runs, verdicts
+from monitor.targets.build import TargetConfigError
 
 # With fewer cases in common a comparison would be about another test set.
 LEAST_COMMON_SHARE = 0.5
@@ -125,17 +129,29 @@ async def take_up(app: App, site: Site, run: Run, *, patient: bool) -> Done:
     run = replace(run, suite_fingerprint=site.suite.fingerprint, target_fingerprint=site.fingerprint)
     setting = set_up(app, site, run)
     budget = _budget(app, run)
-    async with site.connect(budget) as ask:
+    async with AsyncExitStack() as stack:
+        ask = await _connected(stack, site, budget)
         while True:
             progress = _progress(run, setting)
             phase, repeats = (progress.phase, progress.repeats) if progress else (Phase.MAIN, 1)
             questions = Questions(run.id, phase, setting.cases, repeats, f"{site.name} {phase.value} ×{repeats}")
-            halt = await replay_stage(app.place, questions, site.grader, ask, site.pricer, site.concurrency)
+            if isinstance(ask, Halt):
+                halt: Halt | None = ask
+            else:
+                halt = await replay_stage(app.place, questions, site.grader, ask, site.pricer, site.concurrency)
             measured = measure(app, site, run, setting)
             taken = _decide(site, setting, progress, measured, halt, patient)
             run, said = conclude(app, site, run, setting, measured, taken)
             if run.state is not RunState.RUNNING:
                 return Done(said, run, halt)
+
+
+async def _connected(stack: AsyncExitStack, site: Site, budget: Budget) -> Ask | Halt:
+    """How to ask the target, or why it cannot be: a key that is gone is told like one that is refused."""
+    try:
+        return await stack.enter_async_context(site.connect(budget))
+    except (SecretError, TargetConfigError) as error:
+        return Halt(HaltKind.FATAL, f"[targets.{site.target}]: {error}")
 
 
 def set_up(app: App, site: Site, run: Run) -> Setting:
@@ -291,7 +307,7 @@ def _with_new_cases(setting: Setting, measured: Measured, taken: Step) -> Step:
     labels: dict[str, int] = {}
     own = (case.cluster or f"\x00{case.id}" for case in setting.cases)
     clusters = np.array([labels.setdefault(label, len(labels)) for label in own], dtype=np.int64)
-    error = new_case_se(setting.moments, measured.main, clusters) * float(np.asarray(setting.prospect.plan.spec.scale))
+    error = new_case_se(setting.moments, measured.main, clusters) * POINTS
     return replace(taken, drop=replace(taken.drop, new_case_se=error))
 
 

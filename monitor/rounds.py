@@ -11,7 +11,7 @@ from typing import TypeVar
 from monitor import collect, cycle
 from monitor.cycle import App, Done
 from monitor.decide.due import Timetable, due_slot
-from monitor.decide.week import Step
+from monitor.decide.week import Evidence, Step, shown
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Level, Stage
 from monitor.site import Site
@@ -29,11 +29,12 @@ class NothingToRunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one command did: runs that were taken up, baselines that went on, and why the rest was not due."""
+    """What one command did: runs that were taken up, baselines that went on or failed to, and what was not due."""
 
     done: tuple[Done, ...]
     collected: tuple[collect.Collected, ...] = ()
     idle: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 async def run_due(app: App, timetable: Timetable) -> Round:
@@ -47,14 +48,14 @@ async def run_due(app: App, timetable: Timetable) -> Round:
         else:
             tasks.append(cycle.take_up(app, site, run, patient=True))
     done = await _together(tasks)
-    collected = []
+    collected, failed = [], []
     for site, batch in _collecting(app, now):
         try:
             collected.append(await collect.go_on(app, site, batch))
         except collect.CollectError as error:
             # Its due time has passed, so the next round tries again; weeks that were measured are told all the same.
-            idle.append(str(error))
-    return Round(tuple(done), tuple(collected), tuple(idle))
+            failed.append(str(error))
+    return Round(tuple(done), tuple(collected), tuple(idle), tuple(failed))
 
 
 async def run_now(app: App, sites: Sequence[Site]) -> Round:
@@ -99,11 +100,12 @@ def _due(app: App, site: Site, timetable: Timetable, now: datetime) -> tuple[Run
         for run in mine:
             _supersede(app, site, run, due.slot)
         return cycle.begin(app, site, RunKind.WEEK, due.slot), "another process has begun its slot"
+    waiting = ""
     for run in mine:
         if run.state is RunState.RUNNING or run.due_at is None or run.due_at <= now:
             return run, ""
-        return None, f"its run of {run.slot:%Y-%m-%d %H:%M} UTC waits until {run.due_at:%Y-%m-%d %H:%M} UTC"
-    return None, due.reason
+        waiting = f"its run of {run.slot:%Y-%m-%d %H:%M} UTC waits until {run.due_at:%Y-%m-%d %H:%M} UTC"
+    return None, waiting or due.reason
 
 
 def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
@@ -114,7 +116,10 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     level = before[-1].level if before else Level.INCONCLUSIVE
     why = f"The next slot ({slot:%Y-%m-%d %H:%M} UTC) came before this run was finished."
     measured = cycle.measure(app, site, run, setting)
-    cycle.conclude(app, site, run, setting, measured, Step(level, Stage.FINAL, (why,)))
+    ended = Step(level, Stage.FINAL, (why,))
+    if setting.prospect is not None and setting.moments is not None:
+        ended = shown(setting.prospect.plan, Evidence(setting.moments, measured.main, measured.confirm), ended)
+    cycle.conclude(app, site, run, setting, measured, ended)
 
 
 def _ad_hoc(app: App, site: Site) -> tuple[Site, Run]:

@@ -64,6 +64,8 @@ def round_(done: Round, sent: Tally | None, *, as_json: bool, following: datetim
                 line(f"It goes on at {stamp(one.run.due_at)}, with `heldout run --due`.", indent=2)
         for batch in done.collected:
             collected(batch, as_json=False)
+    for failure in done.failed:
+        line(failure, colour="red", err=True)
     for reason in done.idle:
         line(f"Nothing to do for {reason}.", err=as_json)
     if sent is not None:
@@ -83,7 +85,7 @@ def verdict(payload: Mapping[str, Any]) -> None:
         line(reason, indent=2)
     error = (payload["drop"] or {}).get("new_case_se")
     if error:
-        line(f"For new cases like these it would vary by ±{1.96 * error:.1f}{unit_of(payload)} more.", indent=2)
+        line(f"For new cases like these it would vary by ±{1.96 * error:.1f} points more.", indent=2)
     usd = "no price is configured" if payload["usd"] is None else f"{payload['usd']:.2f} USD"
     slot = f", slot {payload['slot']}" if payload["slot"] else ""
     line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls, {usd}.", indent=2)
@@ -100,15 +102,10 @@ def scores(payload: Mapping[str, Any], *, drop: bool = True) -> str:
         text += f", {100 * payload['baseline_score']:.1f} at deployment"
     measured = payload["drop"]
     if drop and measured is not None and measured["points"] is not None:
-        text += f": drop {signed(measured['points'])}{unit_of(payload)}"
+        text += f": drop {signed(measured['points'])} points"
         if measured["low"] is not None:
             text += f", 95% interval {signed(measured['low'])} to {signed(measured['high'])}"
     return f"{text}."
-
-
-def unit_of(payload: Mapping[str, Any]) -> str:
-    """What follows a number of the thresholds' unit."""
-    return "%" if payload["thresholds"]["unit"] == "percent" else " points"
 
 
 def signed(value: float) -> str:

@@ -12,6 +12,9 @@ from monitor.grading import Grader
 from monitor.replay.ask import Asked
 from monitor.replay.budget import Budget, Pricer
 
+# Asks a target one case, with retries, within its account's limits and the run's budget.
+Ask = Callable[[Case], Awaitable[Asked]]
+
 
 @dataclass(frozen=True)
 class Site:
@@ -33,7 +36,7 @@ class Site:
     role: str
     local: bool
     free: bool
-    connect: Callable[[Budget], AbstractAsyncContextManager[Callable[[Case], Awaitable[Asked]]]]
+    connect: Callable[[Budget], AbstractAsyncContextManager[Ask]]
 
     @property
     def name(self) -> str:

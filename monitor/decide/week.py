@@ -123,11 +123,13 @@ def first(plan: WeekPlan) -> Progress:
 
 def step(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt | None, *, patient: bool) -> Step:
     """Look at the answers and decide. `patient`: a provider that is down may be asked again the next day."""
-    return replace(
-        _decide(plan, progress, evidence, halt, patient),
-        drop=_interval(plan, evidence.baseline, evidence.main),
-        confirmation=_interval(plan, evidence.baseline, evidence.confirm),
-    )
+    return shown(plan, evidence, _decide(plan, progress, evidence, halt, patient))
+
+
+def shown(plan: WeekPlan, evidence: Evidence, taken: Step) -> Step:
+    """`taken` with the intervals of all answers so far, in points whatever the unit of the thresholds."""
+    drop = _interval(plan, evidence.baseline, evidence.main)
+    return replace(taken, drop=drop, confirmation=_interval(plan, evidence.baseline, evidence.confirm))
 
 
 def _decide(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt | None, patient: bool) -> Step:
@@ -138,8 +140,8 @@ def _decide(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt |
     if share > MISSING_SHARE:
         return _thin(plan, progress, share, patient)
     value, decided = _look(plan, progress, evidence.baseline, current)
-    shown = plan.opened is Level.ROLLBACK
-    stopping = progress.repeats >= min(SHOWN_REPEATS, plan.cap) if shown else bool(decided.finished)
+    only_shown = plan.opened is Level.ROLLBACK
+    stopping = progress.repeats >= min(SHOWN_REPEATS, plan.cap) if only_shown else bool(decided.finished)
     if share > 0:
         others = _filled_in(plan, progress, evidence.baseline, current)
         # What fires stays fired, so nothing may that the missing cases could take back.
@@ -169,7 +171,7 @@ def _interval(plan: WeekPlan, baseline: Moments, current: Moments) -> Interval |
         return None
     repeats = max(1, int(np.median(current.n[paired])))
     value = estimate(baseline, current, repeats=repeats, cap=plan.cap, v0_hat=plan.within)
-    bounds = interval(value, scale=plan.spec.scale)
+    bounds = interval(value)
     return Interval(float(bounds.estimate), float(bounds.low), float(bounds.high))
 
 

@@ -204,7 +204,7 @@ async def test_a_batch_that_fails_is_tried_again_and_keeps_nobody_from_being_mea
     varying.model.error = TargetError(ErrorKind.AUTHENTICATION, "the key was refused.", fatal=True)
     found = await varying.due()
     assert found.collected == ()
-    assert any("the key was refused." in why for why in found.idle)
+    assert any("the key was refused." in why for why in found.failed)
     varying.model.down = lambda case: False
     varying.clock.move(hours=1)
     assert len((await varying.due()).collected) == 1
@@ -233,12 +233,12 @@ async def test_answers_of_two_configurations_make_no_baseline(varying, change):
         varying.fingerprint = "configuration-b"
     asked = len(varying.model.asked)
     found = await varying.due()
-    assert any("answers of both make no baseline" in why for why in found.idle)
+    assert any("answers of both make no baseline" in why for why in found.failed)
     (run,) = [run for run in varying.runs if run.kind is RunKind.BASELINE]
     assert (run.state, varying.stored(run.id)) == (RunState.DONE, 160)
     assert len(varying.model.asked) == asked
     # It is said once, and a new collection begins anew.
-    assert all("make no baseline" not in why for why in (await varying.due()).idle)
+    assert all("make no baseline" not in why for why in (await varying.due()).failed)
     assert (await varying.collect()).run.id != run.id
 
 

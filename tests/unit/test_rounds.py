@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from alerts.alert import Kind
+from monitor.config.secrets import SecretError
 from monitor.cycle import App
 from monitor.domain.run import RunKind, RunState
+from monitor.domain.verdict import CauseKind, Level
 from monitor.rounds import NothingToRunError, Round, run_due, run_now, run_slot
 from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
@@ -75,7 +78,7 @@ async def test_a_week_with_a_drop_waits_between_its_stages_and_before_its_confir
         (Kind.WORSE, "investigate", "pending"),
         (Kind.WORSE, "rollback", "confirmed"),
     ]
-    assert "The run goes on at 2026-11-16T13:00:00Z" in house.told[0].meaning
+    assert "The run goes on by itself on Mon 16 Nov 2026, 13:00 UTC" in house.told[0].meaning
     assert house.told[1].previous_verdict == "investigate"
 
 
@@ -258,3 +261,17 @@ async def test_all_targets_are_measured_in_one_round(house):
     app, _ = two(house)
     found = await run_due(app, house.timetable)
     assert {one.verdict.target for one in found.done} == {"ft", "other"}
+
+
+async def test_a_key_that_is_gone_is_told_like_one_that_is_refused(house):
+    @asynccontextmanager
+    async def connect(budget):
+        raise SecretError("environment variable KEY is not set: set it where heldout runs")
+        yield
+
+    app = house.app()
+    keyless = replace(app.sites["ft", "support"], connect=connect)
+    (done,) = (await run_due(replace(app, sites={("ft", "support"): keyless}), house.timetable)).done
+    assert (done.verdict.level, done.verdict.causes[0].cause) == (Level.INCONCLUSIVE, CauseKind.PROVIDER)
+    assert done.verdict.reasons[0].startswith("[targets.ft]: environment variable KEY is not set")
+    assert [alert.kind for alert in house.told] == [Kind.UNMEASURED]
