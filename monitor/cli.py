@@ -275,15 +275,15 @@ def run(
                 done = await rounds.run_slot(built, scheduled, timetable, when)
             else:
                 done = await rounds.run_now(built, list(built.sites.values()))
+        # Shown first: whoever looks on need not wait for a Slack that is down.
+        show.round_(done, as_json=json, following=timetable.following(wiring.clock()) if due else None)
         try:
             ways = wiring.channels(loaded, os.environ)
         except SecretError as error:
             # What was measured is stored and counts; the alerts wait until the secret is there.
             show.line(f"Alerts wait in the database: {error}", colour="yellow", err=True)
-            sent = None
         else:
-            sent = await deliver_due(database, ways, wiring.clock, DELIVER_FOR)
-        show.round_(done, sent, as_json=json, following=timetable.following(wiring.clock()) if due else None)
+            show.delivered(await deliver_due(database, ways, wiring.clock, DELIVER_FOR))
         return _code(done, exit_code)
 
     try:
@@ -473,7 +473,13 @@ def _agreement(config: Config, yes: bool, pause: Callable[[], Any]) -> Callable[
                 return typer.confirm("Go on?", err=True)
             if offer.usd is not None and offer.usd <= config.budget.baseline_usd:
                 return True
-            typer.echo("Nobody can be asked here: add --yes, or a price and [budget] baseline_usd.", err=True)
+            cap = config.budget.baseline_usd
+            typer.echo(
+                "Nobody can be asked here: add --yes, or a price and [budget] baseline_usd."
+                if offer.usd is None
+                else f"That is more than [budget] baseline_usd ({cap:.2f} USD) allows: raise it, and come back.",
+                err=True,
+            )
             return False
 
     return agree

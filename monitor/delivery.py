@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -14,7 +15,12 @@ from monitor.store.outbox import StoredOutbox
 async def deliver_due(
     database: Database, channels: Mapping[str, Channel], clock: Callable[[], datetime], seconds: float
 ) -> Tally:
-    """Send what is due, for `seconds` at the most; what is left goes out with the next run."""
+    """Send what is due, for `seconds` at the most; what is left goes out with the next run.
+
+    The tally says what was not sent and why. What the log says of it is for whoever has set up a log: without one,
+    Python would print it on standard error, a second time.
+    """
+    logging.getLogger("alerts").addHandler(logging.NullHandler())
     outbox = StoredOutbox(database)
     # Somebody may just have mended what a message waits for; a command's own start is a good time to see.
     outbox.wake(clock())

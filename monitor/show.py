@@ -53,7 +53,7 @@ def json_out(value: object) -> None:
     typer.echo("".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in text))
 
 
-def round_(done: Round, sent: Tally | None, *, as_json: bool, following: datetime | None) -> None:
+def round_(done: Round, *, as_json: bool, following: datetime | None) -> None:
     """What `heldout run` did."""
     if as_json:
         json_out({"schema": 1, "verdicts": [one.verdict.as_json() for one in done.done]})
@@ -68,8 +68,6 @@ def round_(done: Round, sent: Tally | None, *, as_json: bool, following: datetim
         line(failure, colour="red", err=True)
     for reason in done.idle:
         line(f"Nothing to do for {reason}.", err=as_json)
-    if sent is not None:
-        delivered(sent)
     if following is not None:
         line(f"The next slot is {stamp(following)}; an hourly `heldout run --due` takes it.", err=as_json)
 
@@ -88,8 +86,8 @@ def verdict(payload: Mapping[str, Any]) -> None:
         line(f"For new cases like these it would vary by ±{1.96 * error:.1f} points more.", indent=2)
     usd = "no price is configured" if payload["usd"] is None else f"{payload['usd']:.2f} USD"
     slot = f", slot {payload['slot']}" if payload["slot"] else ""
-    line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls, {usd}.", indent=2)
     if payload["run"]:
+        line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls, {usd}.", indent=2)
         line(f"Run {payload['run']}{slot}.", indent=2)
 
 
@@ -179,7 +177,7 @@ def offer(offered: Offer) -> None:
         err=True,
     )
     if not offered.final and not offered.site.free:
-        line("How many more it takes depends on how much the answers vary; that is asked again.", err=True)
+        line("Whether it takes more depends on how much these vary; what those cost is said first.", err=True)
     if offered.outlook is not None:
         unit = offered.outlook.plan.unit
         line(f"With it a week finds, 95 times in 100, a drop of {_smallest(offered.outlook.smallest, unit)}.", err=True)
@@ -280,7 +278,8 @@ def expectation(expected: Expectation) -> None:
     line(f"By {source}, {expected.baseline_repeats} answers to each of {expected.cases} cases:", indent=2)
     line(f"a drop of {_smallest(expected.smallest, expected.unit)} is found 95 times in 100;", indent=4)
     line(
-        f"a week without a change takes {expected.answers_a_case:g} answers a case, {expected.calls_a_week} calls{usd} "
+        f"a week without a change takes {expected.answers_a_case:g} "
+        f"{'answer' if expected.answers_a_case == 1 else 'answers'} a case, {expected.calls_a_week} calls{usd} "
         f"(at most {expected.most_calls_a_week} calls);",
         indent=4,
     )

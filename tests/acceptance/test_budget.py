@@ -45,7 +45,7 @@ def test_a_baseline_over_its_budget_is_not_begun_unasked_and_ends_at_its_cap(
 ) -> None:
     home.configure(known, server, bot={"price": PRICE, "params": "{ max_tokens = 3 }"}, budget={"baseline_usd": 0.5})
     unasked = home.run("baseline", "collect", "bot", "support", code=FAILED)
-    assert "add --yes" in unasked.said
+    assert "more than [budget] baseline_usd (0.50 USD) allows: raise it" in unasked.said
     assert server.tell()["count"] == 0
     capped = home.run("baseline", "collect", "bot", "support", "--yes", code=FAILED)
     assert "baseline_usd" in capped.said
