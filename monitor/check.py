@@ -19,6 +19,9 @@ from monitor.store import answers, runs
 from monitor.suites.health import warnings as weaknesses
 
 SIMULATED_WEEKS = 500
+WEEKS_A_MONTH = WEEKS_A_YEAR / 12
+# Characters of an answer that are shown: enough to see that it is one.
+EXCERPT = 60
 SEED = 20
 # Calls to one target, where the first ones fail in a way that passes.
 MOST_TRIES = 3
@@ -41,6 +44,7 @@ class Expectation:
     cases: int
     baseline_repeats: int
     baseline_calls: int
+    baseline_usd: float | None
     cap: int
     cap_reachable: bool
     baseline_that_would_do: int | None
@@ -81,12 +85,18 @@ def look(app: App) -> Report:
         if not site.scorable:
             report.faults.append(f"{site.name}: the headline can score none of the suite's cases")
             continue
-        if site.compared_with == site.target:
+        # References and candidates are not on the schedule, so no week of theirs costs anything.
+        if site.role == "production":
             report.expectations[site.name] = expectation(app, site)
         if site.pricer.input_price is None and not site.free and not site.local:
             report.warnings.append(
                 f"[targets.{site.target}] has no price: its calls cost an unknown sum, and only the cap on calls holds"
             )
+    monthly = WEEKS_A_MONTH * sum(expected.usd_a_week or 0.0 for expected in report.expectations.values())
+    if monthly > app.config.budget.usd_per_month:
+        report.warnings.append(
+            f"weeks without a change cost about {monthly:.2f} USD a month, more than [budget] usd_per_month allows"
+        )
     return report
 
 
@@ -111,6 +121,7 @@ def expectation(app: App, site: Site) -> Expectation:
         cases=cases,
         baseline_repeats=repeats,
         baseline_calls=repeats * len(site.scorable),
+        baseline_usd=None if each is None else round(repeats * len(site.scorable) * each, 2),
         cap=outlook.plan.cap,
         cap_reachable=outlook.cap.reachable,
         baseline_that_would_do=outlook.cap.baseline_that_would_do,
@@ -149,8 +160,17 @@ async def _ask_target(app: App, site: Site, report: Report) -> None:
     if asked.reply is None:
         report.failures.append(f"[targets.{site.target}]: {asked.error.message if asked.error else 'no answer'}")
         return
-    model = f" by {asked.reply.model}" if asked.reply.model else ""
-    report.answered[site.target] = f"answered{model} in {asked.latency:.2f} s"
+    reply = asked.reply
+    if not reply.text.strip():
+        ended = f" (it ended with {reply.finish_reason!r})" if reply.finish_reason else ""
+        report.failures.append(f"[targets.{site.target}]: the answer to {case.id} is empty{ended}")
+        return
+    model = f" by {reply.model}" if reply.model else ""
+    score = site.grader.headline(site.grader.grade(reply.text, case))
+    said = " ".join(reply.text.split())
+    excerpt = f"“{said[:EXCERPT]}{'…' if len(said) > EXCERPT else ''}”"
+    points = "unscored" if score is None else f"score {100 * score:.0f}"
+    report.answered[site.target] = f"answered {case.id}{model} in {asked.latency:.2f} s: {excerpt} ({points})"
 
 
 def _known(app: App, site: Site) -> Prospect | None:

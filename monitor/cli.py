@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -47,6 +48,10 @@ app.add_typer(db_app, name="db")
 
 def main() -> None:
     """The console script: errors that a person can mend become a message and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character shows another; it does not change a verdict's exit code.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SystemExit:
@@ -316,6 +321,8 @@ def gate(
     loaded = _load(config)
     _known(loaded, target, suite)
     suites = [suite] if suite else list(loaded.targets[target].suites)
+    if suite and suite not in loaded.targets[target].suites:
+        raise typer.BadParameter(f"{loaded.path}: [targets.{target}] does not have the suite {suite!r}")
     database = _open_existing(loaded)
     verdicts = standing.of(database, loaded, [(target, name) for name in suites], wiring.clock(), age)
     found = max(verdicts, key=lambda one: one.level.rank) if verdicts else standing.never(loaded, target, suite or "")
@@ -338,7 +345,9 @@ def status(config: ConfigPath = CONFIG, json: AsJson = False) -> None:
     if database is not None:
         with database.read() as connection:
             waiting = show.undelivered(connection)
-    show.status(verdicts, waiting, wiring.timetable(loaded).following(now), as_json=json)
+    where = f"Read from {database.describe()}." if database else "There is no database yet."
+    following = wiring.timetable(loaded).following(now)
+    show.status(verdicts, waiting, following, as_json=json, database=where)
 
 
 @db_app.command("upgrade", epilog="Example: heldout db upgrade")
@@ -397,7 +406,7 @@ def _build(
         stop=stop,
     )
     if not built.sites:
-        raise typer.BadParameter("no target has that suite; see [targets.….suites] in the configuration")
+        raise typer.BadParameter(f"{config.path}: no such target has such a suite; see `suites` under [targets.…]")
     return built
 
 
@@ -456,7 +465,7 @@ def _find_run(database: Database, prefix: str) -> Run:
         found = runs.find(connection, prefix)
     if len(found) != 1:
         which = "no run's id begins" if not found else f"{len(found)} runs' ids begin"
-        raise typer.BadParameter(f"{which} with {prefix!r}; `heldout run --json` tells the ids", param_hint="RUN")
+        raise typer.BadParameter(f"{which} with {prefix!r}; `heldout status --json` tells the ids", param_hint="RUN")
     return found[0]
 
 

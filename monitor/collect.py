@@ -9,15 +9,16 @@ from datetime import timedelta
 from monitor import cycle, grading
 from monitor.cycle import App
 from monitor.decide.plan import Prospect, prospect, repeats_for
+from monitor.decide.transition import BAD
 from monitor.decide.week import MISSING_SHARE
-from monitor.domain.run import Baseline, Phase, Run, RunKind, RunState
+from monitor.domain.run import Baseline, HaltKind, Phase, Run, RunKind, RunState
 from monitor.replay.budget import Budget, Caps
 from monitor.replay.stage import Stage, replay_stage
 from monitor.site import Site
 from monitor.stats.baseline import PILOT_REPEATS, UnknownVariationError
 from monitor.stats.moments import Moments
-from monitor.stats.spec import GapTooSmallError
-from monitor.store import answers, runs
+from monitor.stats.spec import POINTS, GapTooSmallError
+from monitor.store import answers, runs, verdicts
 
 # The provider has a state of the day; the baseline should not rest on a single one.
 BATCHES = 4
@@ -35,6 +36,7 @@ class DeclinedError(Exception):
 class Offer:
     """What is about to be spent: calls, and USD where there is a price. `final`: the pilot has told how many it takes.
 
+    `stored`, `spent`: answers and USD so far. `open_alert`: the level of the newest verdict where it is bad.
     `outlook` is what the baseline will be able to confirm, where that can be known yet.
     """
 
@@ -44,6 +46,8 @@ class Offer:
     usd: float | None
     final: bool
     stored: int
+    spent: float = 0.0
+    open_alert: str | None = None
     outlook: Prospect | None = None
 
 
@@ -70,11 +74,11 @@ async def collect(app: App, site: Site, by: str, agree: Callable[[Offer], bool],
     run = _resume(app, site) or _begin(app, site)
     configured = app.config.decision.baseline_repeats
     pilot = PILOT_REPEATS if configured == "auto" else min(PILOT_REPEATS, configured)
-    _ask(agree, _offer(app, site, run, pilot if configured == "auto" else configured, final=configured != "auto"))
+    _ask(app, agree, _offer(app, site, run, pilot if configured == "auto" else configured, final=configured != "auto"))
     await _answers(app, site, run, pilot)
     goal = _goal(app, site, run) if configured == "auto" else configured
     if goal > pilot and configured == "auto":
-        _ask(agree, _offer(app, site, run, goal, final=True))
+        _ask(app, agree, _offer(app, site, run, goal, final=True))
     batches = _batches(pilot, goal, BATCHES) if spread else [goal]
     run = replace(run, progress={"goals": batches, "by": by, "spread": spread})
     return await _next(app, site, run)
@@ -103,7 +107,7 @@ def pin(app: App, site: Site, run: Run, by: str) -> tuple[Baseline, Prospect]:
 def outlook_of(app: App, site: Site, run_id: str) -> Prospect | None:
     """What the answers of a run can confirm as a baseline; None without any."""
     moments = _moments(app, site, run_id)
-    return prospect(moments, app.thresholds, app.max_repeats, None) if (moments.n > 0).any() else None
+    return prospect(moments, app.thresholds, app.max_repeats) if (moments.n > 0).any() else None
 
 
 async def _next(app: App, site: Site, run: Run) -> Collected:
@@ -139,9 +143,10 @@ async def _answers(app: App, site: Site, run: Run, repeats: int) -> None:
     async with site.connect(budget) as ask:
         halt = await replay_stage(app.place, stage, site.grader, ask, site.pricer, site.concurrency)
     if halt is not None:
+        first = "raise the cap, and " if halt.kind is HaltKind.BUDGET else ""
         raise CollectError(
-            f"{site.name}: {halt.message} Nothing was pinned; what was answered is stored, and the same command goes "
-            "on with it."
+            f"{site.name}: {halt.message} Nothing was pinned; what was answered is stored: "
+            f"{first}the same command goes on with it."
         )
 
 
@@ -169,20 +174,42 @@ def _begin(app: App, site: Site) -> Run:
     return run
 
 
-def _ask(agree: Callable[[Offer], bool], offer: Offer) -> None:
+def _ask(app: App, agree: Callable[[Offer], bool], offer: Offer) -> None:
+    _refuse_over_cap(app, offer)
     if offer.calls > 0 and not agree(offer):
         raise DeclinedError
+
+
+def _refuse_over_cap(app: App, offer: Offer) -> None:
+    """Nothing is spent on a collection that its cap would end before it can be pinned."""
+    table = app.config.budget
+    calls = offer.calls + offer.stored
+    if calls > table.calls_per_run:
+        raise CollectError(
+            f"{offer.site.name}: {offer.answers_a_case} answers a case take {calls} calls, more than [budget] "
+            f"calls_per_run = {table.calls_per_run}; raise it, or set [decision] baseline_repeats lower."
+        )
+    if offer.usd is not None and offer.usd + offer.spent > table.baseline_usd:
+        raise CollectError(
+            f"{offer.site.name}: {offer.answers_a_case} answers a case cost about {offer.usd + offer.spent:.2f} USD, "
+            f"more than [budget] baseline_usd = {table.baseline_usd:.2f}; raise it, or set [decision] baseline_repeats "
+            "lower."
+        )
 
 
 def _offer(app: App, site: Site, run: Run, repeats: int, *, final: bool) -> Offer:
     with app.place.database.read() as connection:
         stored = answers.stored(connection, run.id, Phase.MAIN)
         usage = answers.mean_usage(connection, site.target)
+        spent = answers.spend(connection, run.id).usd or 0.0
+        newest = verdicts.newest(connection, site.target, site.suite.name)
+    bad = newest.level.value if newest is not None and newest.level in BAD else None
     have = sum(min(len(repeats_), repeats) for repeats_ in stored.values())
     calls = repeats * len(site.scorable) - have
     each = site.pricer.expected(site.scorable, usage)
     outlook = _outlook_with(app, site, run, repeats) if final and have else None
-    return Offer(site, repeats, calls, None if each is None else calls * each, final, have, outlook)
+    usd = None if each is None else calls * each
+    return Offer(site, repeats, calls, usd, final, have, spent, bad, outlook)
 
 
 def _outlook_with(app: App, site: Site, run: Run, repeats: int) -> Prospect | None:
@@ -193,7 +220,7 @@ def _outlook_with(app: App, site: Site, run: Run, repeats: int) -> Prospect | No
     if not (moments.n > 1).any():
         return None
     assumed = Moments(np.where(moments.n > 0, float(repeats), 0.0), moments.mean, moments.var)
-    return prospect(assumed, app.thresholds, app.max_repeats, None)
+    return prospect(assumed, app.thresholds, app.max_repeats)
 
 
 def _goal(app: App, site: Site, run: Run) -> int:
@@ -211,7 +238,8 @@ def _goal(app: App, site: Site, run: Run) -> int:
 def _checked(app: App, site: Site, run: Run) -> Prospect:
     moments = _moments(app, site, run.id)
     _refuse_missing(site, moments)
-    return prospect(moments, app.thresholds, app.max_repeats, None)
+    _refuse_hopeless(app, site, moments)
+    return prospect(moments, app.thresholds, app.max_repeats)
 
 
 def _refuse_missing(site: Site, moments: Moments) -> None:
@@ -221,6 +249,17 @@ def _refuse_missing(site: Site, moments: Moments) -> None:
         raise CollectError(
             f"{site.name}: {100 * missing:.0f}% of the cases have no scored answer (5% are allowed), so nothing was "
             "pinned; see that the target answers (`heldout check`) and run the same command again."
+        )
+
+
+def _refuse_hopeless(app: App, site: Site, moments: Moments) -> None:
+    """A score that cannot fall by the rollback threshold would pass for ever, whatever happens to the model."""
+    score = POINTS * float(moments.mean[moments.n > 0].mean())
+    limit = app.thresholds.rollback if app.thresholds.unit == "points" else 0.0
+    if score <= limit:
+        raise CollectError(
+            f"{site.name}: the answers score {score:.1f}, from where no drop could be seen, so nothing was pinned; "
+            "look at the answers (empty or cut short?), the metrics and the headline, and collect again."
         )
 
 

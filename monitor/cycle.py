@@ -178,7 +178,8 @@ def set_up(app: App, site: Site, run: Run) -> Setting:
     moments = scores.rows(common)
     outlook = None
     if cases and len(cases) >= LEAST_COMMON_SHARE * len(site.scorable):
-        outlook = prospect(moments, app.thresholds, app.max_repeats, alert.level if alert else None)
+        standing = (alert.level, alert.clear_weeks) if alert else (None, 0)
+        outlook = prospect(moments, app.thresholds, app.max_repeats, *standing)
     return Setting(baseline, moments, outlook, cases, changed, past, alert)
 
 
@@ -234,8 +235,11 @@ def _incomparable(site: Site, setting: Setting, halt: Halt | None) -> Step:
             f"collected: too few to compare. Collect a new one with {collect}."
         )
         cause = CauseKind.TEST_SET
-    halted = () if halt is None else (halt.message,)
-    return Step(Level.INCONCLUSIVE, Stage.FINAL, (why, *halted), (Cause(cause, why),))
+    if halt is None:
+        return Step(Level.INCONCLUSIVE, Stage.FINAL, (why,), (Cause(cause, why),))
+    # Why nothing answers comes first: a baseline could not be collected either.
+    kind = CauseKind.BUDGET if halt.kind is HaltKind.BUDGET else CauseKind.PROVIDER
+    return Step(Level.INCONCLUSIVE, Stage.FINAL, (halt.message, why), (Cause(kind, halt.message), Cause(cause, why)))
 
 
 def _progress(run: Run, setting: Setting) -> Progress | None:

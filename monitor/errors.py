@@ -23,7 +23,7 @@ def message(error: BaseException) -> str:
     from monitor.replay.runner import RunInterruptedError
 
     if isinstance(error, DeclinedError):
-        return "Nothing was asked, and nothing was spent beyond what is stored."
+        return "Nothing more is asked. What was answered so far is stored; the same command goes on with it."
     if isinstance(error, RunInterruptedError):
         return "Stopped. Every answer is stored; the same command goes on, and asks only for what is missing."
     if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):

@@ -68,6 +68,10 @@ def _meaning(said: Verdict, told: Told, goes_on: datetime | None) -> str:
         )
     if told.kind is Tell.UNMEASURED or said.causes:
         return f"Nothing is known about the quality of its answers now: neither good nor bad.{then}"
+    if told.kind is Tell.AGAIN and not _surely_down(said):
+        return f"The alert ({said.level.value}) stays open: this week's answers neither show a drop nor rule one out."
+    if told.kind is Tell.AGAIN:
+        return f"It is still down; the alert ({said.level.value}) stays open."
     if said.level is Level.ROLLBACK:
         return "Its answers are clearly worse than at deployment, and a second replay has confirmed it."
     if said.stage is Stage.PENDING:
@@ -94,6 +98,12 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
         return (Action("Raise the cap under [budget], or ask for fewer answers under [decision]"), again)
     if CauseKind.PROVIDER in causes:
         return (Action("See whether the provider answers", "heldout check"), _once_it_answers(said) or again)
+    if told.kind is Tell.AGAIN and not _surely_down(said):
+        return (Action("If something was mended, wait for two clear weeks in a row: they close the alert"), again)
+    if said.stage is Stage.PENDING:
+        return (
+            Action("See what changed: the model, its prompt, its documents, its provider; the replay comes by itself"),
+        )
     if said.level is Level.ROLLBACK:
         return (
             Action(f"Roll {said.target} back to what was served before, or retrain it"),
@@ -102,6 +112,11 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
     if said.level is Level.INVESTIGATE:
         return (Action("See what changed: the model, its prompt, its documents, its provider"), again)
     return (Action("Nothing now; a larger test set or baseline tells more", "heldout check"),)
+
+
+def _surely_down(said: Verdict) -> bool:
+    """Whether the interval of this week's drop lies above zero."""
+    return said.drop is not None and said.drop.low > 0
 
 
 def _once_it_answers(said: Verdict) -> Action | None:

@@ -116,7 +116,9 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     level = before[-1].level if before else Level.INCONCLUSIVE
     why = f"The next slot ({slot:%Y-%m-%d %H:%M} UTC) came before this run was finished."
     measured = cycle.measure(app, site, run, setting)
-    ended = Step(level, Stage.FINAL, (why,))
+    pending = bool(before) and before[-1].stage is Stage.PENDING
+    lost = ("A rollback was pending, and was not confirmed in time.",) if pending else ()
+    ended = Step(level, Stage.FINAL, (why, *lost))
     if setting.prospect is not None and setting.moments is not None:
         ended = shown(setting.prospect.plan, Evidence(setting.moments, measured.main, measured.confirm), ended)
     cycle.conclude(app, site, run, setting, measured, ended)

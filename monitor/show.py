@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import textwrap
 import unicodedata
@@ -35,7 +36,7 @@ def line(text: str = "", *, colour: str | None = None, indent: int = 0, err: boo
     width = max(40, min(110, shutil.get_terminal_size().columns))
     prefix = " " * indent
     wrapped = textwrap.fill(plain(text), width, initial_indent=prefix, subsequent_indent=prefix, break_long_words=False)
-    typer.secho(wrapped, fg=colour, err=err)
+    typer.secho(wrapped, fg=None if "NO_COLOR" in os.environ else colour, err=err)
 
 
 def plain(text: str) -> str:
@@ -77,17 +78,17 @@ def verdict(payload: Mapping[str, Any]) -> None:
     level = payload["verdict"]
     stage = "" if payload["stage"] == "final" else f" ({payload['stage']})"
     line(f"{MARKS[level]} {level.upper()}{stage}  {payload['target']} · {payload['suite']}", colour=COLOURS[level])
-    # The reasons of a verdict that was decided say the drop themselves.
-    line(scores(payload, drop=payload["stage"] == "waiting"), indent=2)
+    # The reasons of a final verdict say the drop themselves.
+    line(scores(payload, drop=payload["stage"] != "final"), indent=2)
     for reason in payload["reasons"]:
         line(reason, indent=2)
     error = (payload["drop"] or {}).get("new_case_se")
     if error:
         line(f"For new cases like these it would vary by ±{1.96 * error:.1f} points more.", indent=2)
-    usd = "no price is configured" if payload["usd"] is None else f"{payload['usd']:.2f} USD"
+    usd = "" if payload["usd"] is None else f", {payload['usd']:.2f} USD"
     slot = f", slot {payload['slot']}" if payload["slot"] else ""
     if payload["run"]:
-        line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls, {usd}.", indent=2)
+        line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls{usd}.", indent=2)
         line(f"Run {payload['run']}{slot}.", indent=2)
 
 
@@ -132,8 +133,10 @@ def gate(found: Standing, *, as_json: bool) -> None:
         verdict(found.payload)
 
 
-def status(found: Sequence[Standing], waiting: Sequence[str], following: datetime | None, *, as_json: bool) -> None:
-    """One line a target and suite."""
+def status(
+    found: Sequence[Standing], waiting: Sequence[str], following: datetime | None, *, as_json: bool, database: str = ""
+) -> None:
+    """One line a target and suite, and which database says so."""
     if as_json:
         json_out({"schema": 1, "verdicts": [one.payload for one in found], "undelivered": list(waiting)})
         return
@@ -142,12 +145,15 @@ def status(found: Sequence[Standing], waiting: Sequence[str], following: datetim
         when = one.payload["finished_at"] or "never measured"
         name = f"{one.target} · {one.suite}".ljust(width)
         stale = ", stale" if one.payload["stale"] and one.payload["finished_at"] else ""
-        typer.secho(f"{MARKS[one.level.value]} {one.level.value:<12} ", fg=COLOURS[one.level.value], nl=False)
+        colour = None if "NO_COLOR" in os.environ else COLOURS[one.level.value]
+        typer.secho(f"{MARKS[one.level.value]} {one.level.value:<12} ", fg=colour, nl=False)
         typer.echo(plain(f"{name}  {scores(one.payload)}  {when}{stale}"))
     for problem in waiting:
         line(problem, colour="yellow", err=True)
     if following is not None:
         line(f"Next slot: {stamp(following)}.", err=True)
+    if database:
+        line(database, err=True)
 
 
 def undelivered(connection: Connection) -> list[str]:
@@ -171,6 +177,13 @@ def offer(offered: Offer) -> None:
     )
     what = "A baseline" if offered.final else "The pilot of a baseline"
     have = f" ({offered.stored} answers are stored already)" if offered.stored else ""
+    if offered.open_alert:
+        line(
+            f"Its newest verdict is {offered.open_alert}, and a new baseline closes that alert: collect one only when "
+            "what answers now is what you want to keep.",
+            colour="yellow",
+            err=True,
+        )
     line(
         f"{what} of {offered.site.name}: {offered.answers_a_case} answers to each of {len(offered.site.scorable)} "
         f"cases, {offered.calls} calls{have}, {usd}.",
@@ -252,7 +265,7 @@ def report(found: Report, *, as_json: bool, offline: bool) -> None:
         json_out(found.as_json())
         return
     for name, weak in found.suites.items():
-        line(f"Suite {name}: {'healthy' if not weak else ''}", colour=None if weak else "green")
+        line(f"Suite {name}: {_count(len(weak), 'warning') if weak else 'healthy'}", colour=None if weak else "green")
         for weakness in weak:
             line(f"! {weakness}", colour="yellow", indent=2)
     for name, expected in found.expectations.items():
@@ -288,7 +301,8 @@ def expectation(expected: Expectation) -> None:
         indent=4,
     )
     if expected.assumed:
-        line(f"Collecting that baseline takes {expected.baseline_calls} calls.", indent=4)
+        cost = "" if expected.baseline_usd is None else f", about {expected.baseline_usd:.2f} USD"
+        line(f"Collecting that baseline takes {expected.baseline_calls} calls{cost}.", indent=4)
     if not expected.cap_reachable:
         line(_remedy(expected.baseline_that_would_do, expected.cases_that_would_do), colour="yellow", indent=4)
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine import Connection
+
+from monitor.decide.transition import BAD
+from monitor.domain.run import RunKind
 from monitor.domain.verdict import Level, Stage, Thresholds, Verdict
 from monitor.store import verdicts
 from monitor.store.database import Database
@@ -35,8 +39,17 @@ def of(
         return [
             never(config, target, suite) if found is None else _aged(found, now, max_age)
             for target, suite in pairs
-            for found in [verdicts.newest(connection, target, suite)]
+            for found in [_counts(connection, target, suite, now - max_age)]
         ]
+
+
+def _counts(connection: Connection, target: str, suite: str, since: datetime) -> verdicts.StoredVerdict | None:
+    """The newest verdict; but a run on demand does not talk a week's alert away, because only weeks close it."""
+    newest = verdicts.newest(connection, target, suite)
+    week = verdicts.newest(connection, target, suite, RunKind.WEEK)
+    if newest is None or week is None or week.decided_at < since or week.level not in BAD:
+        return newest
+    return max(newest, week, key=lambda one: (one.level.rank, one.decided_at))
 
 
 def never(config: Config, target: str, suite: str) -> Standing:
@@ -58,7 +71,7 @@ def _aged(found: verdicts.StoredVerdict, now: datetime, max_age: timedelta) -> S
     age = now - found.decided_at
     if age <= max_age:
         return Standing(found.target, found.suite, found.level, found.payload)
-    why = f"stale: the newest verdict ({found.level.value}) is {age.days} days old, more than {_days(max_age)} days."
+    why = f"stale: the newest verdict ({found.level.value}) is {_span(age)} old, more than {_span(max_age)}."
     payload = found.payload | {
         "verdict": Level.INCONCLUSIVE.value,
         "stale": True,
@@ -67,5 +80,9 @@ def _aged(found: verdicts.StoredVerdict, now: datetime, max_age: timedelta) -> S
     return Standing(found.target, found.suite, Level.INCONCLUSIVE, payload)
 
 
-def _days(span: timedelta) -> str:
-    return f"{span / timedelta(days=1):g}"
+def _span(span: timedelta) -> str:
+    """A span in the largest unit that it fills twice."""
+    for name, unit in (("days", timedelta(days=1)), ("hours", timedelta(hours=1)), ("minutes", timedelta(minutes=1))):
+        if span >= 2 * unit:
+            return f"{span / unit:.0f} {name}"
+    return f"{span.total_seconds():.0f} seconds"

@@ -107,7 +107,7 @@ OPENAI = _CHAT.format(
     model="gpt-5-mini",
     variable="OPENAI_API_KEY",
     base_url="https://llm.example.com/v1",
-    params="temperature = 0.2, max_tokens = 400",
+    params="max_completion_tokens = 400",
 ) + _COMMON.format(concurrency=8)
 
 ANTHROPIC = _CHAT.format(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,11 +34,18 @@ class Prospect:
     smallest: dict[str, float | None]
 
 
-def prospect(baseline: Moments, thresholds: Thresholds, max_repeats: int | None, opened: Level | None) -> Prospect:
+def prospect(
+    baseline: Moments,
+    thresholds: Thresholds,
+    max_repeats: int | None = None,
+    opened: Level | None = None,
+    clear_weeks: int = 0,
+) -> Prospect:
     """Read a baseline (one entry a case; at least one answered); `max_repeats` is K_cap where the user set it."""
     answered = baseline.n > 0
     repeats = max(1, int(np.median(baseline.n[answered])))
-    return prospect_of(variation(baseline), int(answered.sum()), repeats, thresholds, max_repeats, opened)
+    found = prospect_of(variation(baseline), int(answered.sum()), repeats, thresholds, max_repeats)
+    return replace(found, plan=replace(found.plan, opened=opened, clear_weeks=clear_weeks))
 
 
 def prospect_of(
@@ -47,13 +54,12 @@ def prospect_of(
     repeats: int,
     thresholds: Thresholds,
     max_repeats: int | None = None,
-    opened: Level | None = None,
 ) -> Prospect:
     """What `repeats` baseline answers to each of `cases` make possible, where the answers vary as `varied` says."""
     spec = specification(thresholds, float(varied.mean))
     found = week_cap(varied, cases, repeats, spec)
     cap = max_repeats or found.repeats
-    plan = WeekPlan(spec, float(varied.within), repeats, cap, thresholds.unit, opened)
+    plan = WeekPlan(spec, float(varied.within), repeats, cap, thresholds.unit)
     scale = float(np.asarray(spec.scale))
     raw = {
         name: smallest_drop(question, varied, cases=cases, baseline=repeats, repeats=cap, scale=scale)

@@ -91,10 +91,11 @@ def _notes(facts: Facts, model: ModelSeen, configuration_changed: bool) -> list[
         )
     if model.changed:
         before = ", ".join(sorted({_named(m, mark) for m, mark, _ in facts.seen.at_baseline}))
-        notes.append(
-            "The provider reports another model than at deployment: "
-            f"{_named(model.reported, model.fingerprint)} (then: {before})."
+        what = (
+            "fingerprint" if {m for m, _, _ in facts.seen.at_baseline} == {m for m, _, _ in facts.seen.now} else "model"
         )
+        now = _named(model.reported, model.fingerprint)
+        notes.append(f"Another {what} answers than at deployment: {now} (then: {before}).")
     if facts.changed_cases:
         notes.append(
             f"The test set changed since the baseline: {facts.changed_cases} of its cases are new or different and are "

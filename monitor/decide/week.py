@@ -14,7 +14,7 @@ from monitor.domain.verdict import Cause, CauseKind, Interval, Level, Stage
 from monitor.stats.moments import Fill, Moments, fill_missing
 from monitor.stats.paired import Estimate, estimate, interval
 from monitor.stats.sequential import Questions, last_look, look, start
-from monitor.stats.spec import INVESTIGATE, ROLLBACK, Spec
+from monitor.stats.spec import INVESTIGATE, POINTS, ROLLBACK, Spec
 
 # More cases than this without any answer, and the week measured the provider rather than the model.
 MISSING_SHARE = 0.05
@@ -35,7 +35,7 @@ class WeekPlan:
     """What is fixed before the first answer of a week.
 
     `within`: v̂0 (NaN with one baseline answer a case). `baseline_repeats`: K0. `cap`: K_cap. `opened`: the level of an
-    alert that is open from earlier weeks.
+    alert that is open from earlier weeks, `clear_weeks`: how many of the last ones were clear under it.
     """
 
     spec: Spec
@@ -44,6 +44,7 @@ class WeekPlan:
     cap: int
     unit: str = "points"
     opened: Level | None = None
+    clear_weeks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _decide(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt |
         if stopping and not settled:
             return _undecidable(plan, progress, decided, value, share)
     if not stopping:
-        return _go_on(plan, progress, decided)
+        return _go_on(plan, progress, decided, value)
     conclude = _conclude_main if progress.phase is Phase.MAIN else _conclude_confirmation
     return conclude(plan, progress, decided, value)
 
@@ -172,7 +173,10 @@ def _interval(plan: WeekPlan, baseline: Moments, current: Moments) -> Interval |
     repeats = max(1, int(np.median(current.n[paired])))
     value = estimate(baseline, current, repeats=repeats, cap=plan.cap, v0_hat=plan.within)
     bounds = interval(value)
-    return Interval(float(bounds.estimate), float(bounds.low), float(bounds.high))
+    # A score lies in [0, 1], so no drop lies beyond what is left of it either way.
+    was = POINTS * float(baseline.mean[paired].mean())
+    low, high = max(float(bounds.low), was - POINTS), min(float(bounds.high), was)
+    return Interval(float(bounds.estimate), low, high)
 
 
 def missing_share(baseline: Moments, current: Moments) -> float:
@@ -198,13 +202,13 @@ def _standing(plan: WeekPlan, questions: Questions) -> Level:
     return Level.INVESTIGATE if bool(questions.fired[INVESTIGATE]) else Level.INCONCLUSIVE
 
 
-def _go_on(plan: WeekPlan, progress: Progress, decided: Questions, thin: int = 0) -> Step:
+def _go_on(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate | None, thin: int = 0) -> Step:
     following = replace(progress, repeats=_next_repeats(plan, progress), questions=decided, thin=thin)
     pending = progress.phase is Phase.CONFIRM
     return Step(
         level=Level.INVESTIGATE if pending else _standing(plan, decided),
         stage=Stage.PENDING if pending else Stage.WAITING,
-        reasons=(words.more_answers(progress.repeats, following.repeats),),
+        reasons=words.going_on(plan, decided, value, progress.repeats, following.repeats, confirming=pending),
         next=following,
         wait=Wait.STAGE,
     )
@@ -216,7 +220,7 @@ def _next_repeats(plan: WeekPlan, progress: Progress) -> int:
 
 def _thin(plan: WeekPlan, progress: Progress, share: float, patient: bool) -> Step:
     if progress.thin == 0 and progress.repeats < plan.cap and not progress.again:
-        return _go_on(plan, progress, progress.questions, thin=1)
+        return _go_on(plan, progress, progress.questions, None, thin=1)
     return _unmeasured(plan, progress, CauseKind.PROVIDER, words.too_few_answered(share), patient)
 
 
@@ -242,7 +246,7 @@ def _unmeasured(plan: WeekPlan, progress: Progress, kind: CauseKind, why: str, p
 def _undecidable(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate, share: float) -> Step:
     """Cases without an answer would change the conclusion: ask them again with the next stage, or say so and stop."""
     if not bool(value.at_cap) and not progress.again and plan.opened is not Level.ROLLBACK:
-        return _go_on(plan, progress, decided)
+        return _go_on(plan, progress, decided, value)
     why = words.missing_matter(share, value)
     if progress.phase is Phase.CONFIRM:
         return Step(

@@ -53,8 +53,20 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def more_answers(now: int, then: int) -> str:
-    """Why a run waits."""
+def going_on(
+    plan: WeekPlan, decided: Questions, value: Estimate | None, now: int, then: int, *, confirming: bool
+) -> tuple[str, ...]:
+    """What is known while a run goes on; `value` is None where too few cases were answered to look."""
+    more = _more_answers(now, then)
+    if confirming:
+        said = f" So far, there, {measured(plan, value)}." if value is not None else ""
+        return (f"A rollback is pending, and a separate replay is to confirm it.{said}", more)
+    if value is not None and plan.opened is None and bool(decided.fired[INVESTIGATE]):
+        return (fired(plan, value, INVESTIGATE), *rollback_question(plan, decided, value), more)
+    return (more,)
+
+
+def _more_answers(now: int, then: int) -> str:
     return (
         f"{'One answer a case does' if now == 1 else f'{now} answers a case do'} not settle it yet; "
         f"it goes on to {then}."
@@ -96,8 +108,9 @@ def closing(plan: WeekPlan) -> tuple[str, ...]:
     """What a clear week means while an alert is open."""
     if plan.opened is None:
         return ()
-    # True of the first such week and of the second: how many there were, the plan of a week does not know.
-    return (f"Two clear weeks in a row close the alert ({plan.opened.value}) from earlier weeks; this one is clear.",)
+    if plan.clear_weeks:
+        return (f"It is the second clear week in a row, which closes the alert ({plan.opened.value}).",)
+    return (f"It is the first clear week; a second in a row closes the alert ({plan.opened.value}).",)
 
 
 def still_open(plan: WeekPlan, value: Estimate) -> str:
@@ -107,10 +120,10 @@ def still_open(plan: WeekPlan, value: Estimate) -> str:
     more = (
         " This run only shows where the score stands: it decides nothing new." if plan.opened is Level.ROLLBACK else ""
     )
-    return (
-        f"The alert ({name}) from earlier weeks stays open: {measured(plan, value)}, which does not rule out a drop of "
-        f"{threshold(question.threshold, plan.unit)}.{more}"
-    )
+    limit = threshold(question.threshold, plan.unit)
+    still = float(interval(value, scale=plan.spec.scale).low) > question.threshold
+    what = f"it is still more than {limit}" if still else f"which does not rule out a drop of {limit}"
+    return f"The alert ({name}) from earlier weeks stays open: {measured(plan, value)}, {what}.{more}"
 
 
 def rollback_question(plan: WeekPlan, decided: Questions, value: Estimate) -> tuple[str, ...]:

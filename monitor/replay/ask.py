@@ -11,6 +11,7 @@ from typing import Protocol
 
 from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
+from monitor.replay.budget import BudgetExhaustedError
 from monitor.replay.limiter import Lease, Limiter, PausedError
 from monitor.targets.port import Target
 
@@ -19,7 +20,7 @@ class Permit(Protocol):
     """What a case's calls are counted with."""
 
     def reserve(self) -> None:
-        """Set one call aside, just before it is made; what this raises (no budget is left) ends the asking."""
+        """Set one call aside, just before it is made; BudgetExhaustedError ends the asking."""
         ...
 
     def settle(self, reply: Reply | None) -> None:
@@ -68,8 +69,8 @@ async def ask(
 
     The time counts from the first call, not from the wait for a turn. A pause or a wait that reaches beyond it fails
     at once; a later call is cut off when it ends, the first one has the target's whole time-out. So the whole takes
-    the longer of the two, after its first turn. What `permit.reserve` raises passes through, and so does a
-    cancellation; neither leaves anything reserved.
+    the longer of the two, after its first turn. BudgetExhaustedError of the first call passes through, and
+    so does a cancellation; neither leaves anything reserved. Of a later call it leaves the error of the one before.
     """
     asking = _Asking(target, case, limiter, policy, permit, now())
     error = await asking.until_over()
@@ -106,7 +107,13 @@ class _Asking:
             except TimeoutError:
                 return error
             with lease:
-                error = await self._call(lease)
+                try:
+                    error = await self._call(lease)
+                except BudgetExhaustedError:
+                    if error is None:
+                        raise
+                    # No room for another try: the calls that were made tell more than that.
+                    return error
             if error is None or error.permanent:
                 return error
             if not await self._wait():

@@ -55,9 +55,11 @@ def add(connection: Connection, decided: Verdict, clear: bool, now: datetime) ->
     return int(key[0])
 
 
-def newest(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
-    """The newest decision on one (target, suite), whatever kind of run it came from."""
+def newest(connection: Connection, target: str, suite: str, kind: RunKind | None = None) -> StoredVerdict | None:
+    """The newest decision on one (target, suite), of one kind of run or of any."""
     query = _all().where((verdict.c.target == target) & (verdict.c.suite == suite))
+    if kind is not None:
+        query = query.where(run.c.kind == kind.value)
     row = connection.execute(query.order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()).limit(1)).first()
     return None if row is None else _verdict(row)
 

@@ -64,7 +64,7 @@ async def test_everyone_is_asked_once(house):
     app, report = house.app(), check.Report()
     channel = ScriptedChannel(Clock())
     await check.ask(app, {"slack": channel}, report)
-    assert report.answered == {"ft": "answered by model-1 in 0.25 s"}
+    assert report.answered == {"ft": "answered case-000 by model-1 in 0.25 s: “yes” (score 100)"}
     assert report.channels == {"slack": "scripted"}
     assert (report.failures, len(house.model.asked)) == ([], 1)
 

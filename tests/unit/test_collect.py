@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -152,11 +153,33 @@ async def test_a_target_that_does_not_answer_is_no_baseline_and_costs_no_second_
 
 async def test_the_budget_of_a_baseline_is_its_own(house):
     house.keys["budget"] = "baseline_usd = 0.01"
-    house.pricer = lambda: Pricer(1.0, 1.0, 100)
+    # The answers turn out dearer than their texts and `max_tokens` let expect.
+    house.pricer = lambda: Pricer(1.0, 1.0, 10)
     house.model.tokens = 100
     with pytest.raises(collect.CollectError, match=r"cap of 0\.01 USD \(\[budget\] baseline_usd\)"):
         await house.collect()
-    assert 0 < len(house.model.asked) <= 50
+    assert 0 < len(house.model.asked) <= 51
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("calls_per_run = 100", "take 160 calls, more than [budget] calls_per_run = 100"),
+        ("baseline_usd = 0.01", "cost about 0.02 USD, more than [budget] baseline_usd = 0.01"),
+    ],
+)
+async def test_a_collection_that_its_cap_would_end_is_not_begun(house, budget, said):
+    house.keys["budget"] = budget
+    house.pricer = lambda: Pricer(1.0, 1.0, 100)
+    with pytest.raises(collect.CollectError, match=re.escape(said)):
+        await house.collect()
+    assert house.model.asked == []
+
+
+async def test_answers_that_cannot_fall_make_no_baseline(house):
+    house.model.wrong = frozenset(case.id for case in house.cases)
+    with pytest.raises(collect.CollectError, match=r"score 0\.0, from where no drop could be seen"):
+        await house.collect()
 
 
 # Spread over days.

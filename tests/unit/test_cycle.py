@@ -218,7 +218,7 @@ async def test_another_model_is_said_with_both_names(house):
     await now(house)
     said = house.said[-1]
     assert said["model"] == {"requested": "model", "reported": "model-2", "fingerprint": None, "changed": True}
-    assert "The provider reports another model than at deployment: model-2 (then: model-1)." in said["reasons"]
+    assert "Another model answers than at deployment: model-2 (then: model-1)." in said["reasons"]
 
 
 async def test_an_edited_test_set_is_compared_on_the_cases_in_common(house):

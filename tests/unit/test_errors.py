@@ -23,7 +23,7 @@ from monitor.store.lock import LockedError
         (LockedError("another heldout run"), 1, "another heldout run"),
         (GapTooSmallError(2.0, 4.5, 300), 2, "the smallest gap that works is 4.5"),
         (NothingToRunError("no slot"), 2, "no slot"),
-        (DeclinedError(), 1, "Nothing was asked"),
+        (DeclinedError(), 1, "Nothing more is asked"),
         (RunInterruptedError(), 1, "the same command goes on"),
         (KeyboardInterrupt(), 1, "Stopped at once"),
     ],

@@ -36,7 +36,7 @@ def alert(kind: Tell, level: Level, stage: Stage = Stage.FINAL, cause: CauseKind
         ("worse", "investigate", "final", None, "that it is enough for a rollback is not shown", "See what changed"),
         ("worse", "rollback", "confirmed", None, "a second replay has confirmed it", "Roll my target back"),
         ("worse", "investigate", "final", "budget", "was found before, and stands", "Raise the cap under [budget]"),
-        ("again", "rollback", "final", None, "clearly worse", "Roll my target back"),
+        ("again", "rollback", "final", None, "neither show a drop nor rule one out", "two clear weeks in a row"),
         (
             "note",
             "investigate",
@@ -66,6 +66,14 @@ def test_what_it_means_and_what_to_do(kind, level, stage, cause, meaning, action
     told = alert(Tell(kind), Level(level), Stage(stage), CauseKind(cause) if cause else None)
     assert meaning in told.meaning
     assert (told.actions[0].do if told.actions else None) == action or action in told.actions[0].do
+
+
+def test_a_standing_rollback_is_urged_only_where_the_week_shows_a_drop():
+    down = alert(Tell.AGAIN, Level.ROLLBACK, drop=Interval(6.0, 4.0, 8.0))
+    assert "still down" in down.meaning
+    assert "Roll my target back" in down.actions[0].do
+    unclear = alert(Tell.AGAIN, Level.ROLLBACK, drop=Interval(1.5, -0.3, 3.4))
+    assert "Roll" not in unclear.actions[0].do
 
 
 def test_commands_are_quoted_for_a_shell():

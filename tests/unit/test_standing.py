@@ -59,3 +59,16 @@ async def test_what_was_never_measured_is_inconclusive_and_says_how_to_measure_i
     assert (found.level, found.payload["stale"], found.payload["finished_at"]) == (Level.INCONCLUSIVE, True, None)
     assert "`heldout run --target ft`" in found.payload["reasons"][0]
     assert found.payload["thresholds"] == {"investigate": 3.0, "rollback": 5.0, "unit": "points"}
+
+
+async def test_a_run_on_demand_does_not_talk_a_weeks_alert_away(house):
+    house.keys["cap"] = "1"
+    house.model.wrong = frozenset(f"case-{i:03}" for i in range(20))
+    await house.due()
+    house.clock.move(hours=1)
+    house.model.wrong = frozenset()
+    app = house.app()
+    (done,) = (await run_now(app, list(app.sites.values()))).done
+    assert done.verdict.level is Level.PASS
+    (found,) = stands(house)
+    assert found.level is Level.INVESTIGATE

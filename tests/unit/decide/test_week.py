@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -368,7 +369,9 @@ def test_a_recovery_is_read_off_at_the_end(opened):
     planned = plan(opened=opened)
     found = run(planned, alike(1.0, 2), progress=at(planned, 2))
     assert (found.level, found.stage, found.clear) == (Level.PASS, Stage.FINAL, True)
-    assert f"the alert ({opened.value}) from earlier weeks; this one is clear" in found.reasons[1]
+    assert f"first clear week; a second in a row closes the alert ({opened.value})" in found.reasons[1]
+    second = run(replace(planned, clear_weeks=1), alike(1.0, 2), progress=at(planned, 2))
+    assert f"which closes the alert ({opened.value})" in second.reasons[1]
 
 
 def test_under_an_open_rollback_two_answers_show_where_the_score_stands_and_fire_nothing():
