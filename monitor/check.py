@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, field
 from alerts.channel import Channel
 from monitor import collect
 from monitor.cycle import App
-from monitor.decide.plan import Prospect, prospect_of, specification
+from monitor.decide.plan import TYPICAL, Prospect, specification, typical
 from monitor.replay.budget import Budget, BudgetExhaustedError, Caps
 from monitor.simulate import WEEKS_A_YEAR, WeekPlan, simulate
 from monitor.site import Site
-from monitor.stats.baseline import Variation
 from monitor.stats.synthetic import World
 from monitor.store import answers, runs
 from monitor.suites.health import warnings as weaknesses
@@ -25,8 +24,6 @@ EXCERPT = 60
 SEED = 20
 # Calls to one target, where the first ones fail in a way that passes.
 MOST_TRIES = 3
-# Until there is a baseline: a model that scores 89% and answers most cases the same way each time.
-TYPICAL = World()
 # The week's stages up to the cap, the next day's look at twice that, and the confirming replay up to the cap.
 MOST_LOOKS = 3
 
@@ -110,7 +107,7 @@ def expectation(app: App, site: Site) -> Expectation:
     cases = max(2, known.cases if known else len(site.scorable))
     outcome = simulate(WeekPlan(cases, world, spec, wanted, app.max_repeats), 0.0, SIMULATED_WEEKS, SEED)
     repeats = wanted or round(outcome.baseline_repeats)
-    outlook = known or prospect_of(_variation(world), cases, repeats, app.thresholds, app.max_repeats)
+    outlook = known or typical(cases, repeats, app.thresholds, app.max_repeats)
     with app.place.database.read() as connection:
         usage = answers.mean_usage(connection, site.target)
     each = site.pricer.expected(site.scorable, usage)
@@ -177,7 +174,3 @@ def _known(app: App, site: Site) -> Prospect | None:
     with app.place.database.read() as connection:
         baseline = runs.current_baseline(connection, site.compared_with, site.suite.name)
     return collect.outlook_of(app, site, baseline.run_id) if baseline else None
-
-
-def _variation(world: World) -> Variation:
-    return Variation(within=world.within, mean=world.mean, ratio=world.ratio)

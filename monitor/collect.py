@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from monitor import cycle, grading
 from monitor.cycle import App
-from monitor.decide.plan import Prospect, prospect, repeats_for
+from monitor.decide.plan import Prospect, prospect, repeats_for, typical
 from monitor.decide.transition import BAD
 from monitor.decide.week import MISSING_SHARE
 from monitor.domain.run import Baseline, HaltKind, Phase, Run, RunKind, RunState
@@ -207,18 +207,18 @@ def _offer(app: App, site: Site, run: Run, repeats: int, *, final: bool) -> Offe
     have = sum(min(len(repeats_), repeats) for repeats_ in stored.values())
     calls = repeats * len(site.scorable) - have
     each = site.pricer.expected(site.scorable, usage)
-    outlook = _outlook_with(app, site, run, repeats) if final and have else None
+    outlook = _outlook_with(app, site, run, repeats) if final else None
     usd = None if each is None else calls * each
     return Offer(site, repeats, calls, usd, final, have, spent, bad, outlook)
 
 
 def _outlook_with(app: App, site: Site, run: Run, repeats: int) -> Prospect | None:
-    """What `repeats` answers a case will confirm, if the others vary as those so far."""
+    """What `repeats` answers a case will confirm, if the others vary as those so far, or as is typical before any."""
     import numpy as np
 
     moments = _moments(app, site, run.id)
     if not (moments.n > 1).any():
-        return None
+        return typical(len(site.scorable), repeats, app.thresholds, app.max_repeats) if site.scorable else None
     assumed = Moments(np.where(moments.n > 0, float(repeats), 0.0), moments.mean, moments.var)
     return prospect(assumed, app.thresholds, app.max_repeats)
 

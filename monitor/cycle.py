@@ -14,8 +14,9 @@ from alerts.route import route
 from monitor import grading, notify
 from monitor.config.models import Config
 from monitor.config.secrets import SecretError
+from monitor.decide import words
 from monitor.decide.plan import Prospect, prospect
-from monitor.decide.transition import BAD, Decided, Opened, opened, transition
+from monitor.decide.transition import BAD, Decided, Opened, opened, silent, transition
 from monitor.decide.verdict import Facts, Seen, verdict
 from monitor.decide.week import Evidence, Progress, Step, Wait, first, missing_share, step
 from monitor.domain.case import Case
@@ -85,6 +86,7 @@ class Setting:
     prospect: Prospect | None
     cases: tuple[Case, ...]
     changed_cases: int
+    gone_cases: int
     past: tuple[Decided, ...]
     alert: Opened | None
 
@@ -164,7 +166,7 @@ def set_up(app: App, site: Site, run: Run) -> Setting:
     past = tuple(_decided(week) for week in weeks)
     alert = opened(past)
     if baseline is None:
-        return Setting(None, None, None, site.scorable, 0, past, alert)
+        return Setting(None, None, None, site.scorable, 0, 0, past, alert)
     by_id = {case.id: case for case in site.suite.cases}
     # The suite may have got a new scorer since the baseline was collected, or while this run waited.
     for run_id, phase in ((baseline.run_id, Phase.MAIN), *((run.id, phase) for phase in Phase)):
@@ -172,21 +174,25 @@ def set_up(app: App, site: Site, run: Run) -> Setting:
     scores = grading.load_moments(app.place.database, site.grader, baseline.run_id, Phase.MAIN, site.scorable)
     common = scores.n > 0
     cases = tuple(case for case, known in zip(site.scorable, common, strict=True) if known)
+    with app.place.database.read() as connection:
+        asked_then = answers.cases(connection, baseline.run_id)
     # A case that merely had no scored answer at deployment has not changed.
     edited = baseline.suite_fingerprint != site.suite.fingerprint
     changed = len(site.scorable) - len(cases) if edited else 0
+    gone = len(asked_then - {case.id for case in site.suite.cases})
     moments = scores.rows(common)
     outlook = None
-    if cases and len(cases) >= LEAST_COMMON_SHARE * len(site.scorable):
+    if cases and len(cases) >= LEAST_COMMON_SHARE * max(len(site.scorable), len(asked_then)):
         standing = (alert.level, alert.clear_weeks) if alert else (None, 0)
         outlook = prospect(moments, app.thresholds, app.max_repeats, *standing)
-    return Setting(baseline, moments, outlook, cases, changed, past, alert)
+    return Setting(baseline, moments, outlook, cases, changed, gone, past, alert)
 
 
 def conclude(app: App, site: Site, run: Run, setting: Setting, measured: Measured, taken: Step) -> tuple[Run, Verdict]:
     """Write the verdict, who is told of it, and how the run goes on, all in one transaction."""
     now = app.place.now()
-    said = verdict(_facts(app, site, run, setting, measured, now), _with_new_cases(setting, measured, taken))
+    taken = _advised(setting, _with_new_cases(setting, measured, taken))
+    said = verdict(_facts(app, site, run, setting, measured, now), taken)
     following = _following(app, run, taken, now)
     cause = said.causes[0].cause.value if said.causes else None
     new = Decided(run.slot or now, said.level, said.stage, taken.clear, cause)
@@ -231,8 +237,8 @@ def _incomparable(site: Site, setting: Setting, halt: Halt | None) -> Step:
         cause = CauseKind.NO_BASELINE
     else:
         why = (
-            f"Only {len(setting.cases)} of the {len(site.scorable)} cases stand as they did when the baseline was "
-            f"collected: too few to compare. Collect a new one with {collect}."
+            f"Only {len(setting.cases)} cases stand as they did when the baseline was collected (now there are "
+            f"{len(site.scorable)}): too few to compare. Collect a new one with {collect}."
         )
         cause = CauseKind.TEST_SET
     if halt is None:
@@ -282,8 +288,9 @@ def _facts(app: App, site: Site, run: Run, setting: Setting, measured: Measured,
         score=score,
         baseline_score=baseline_score,
         coverage=coverage,
-        cases=int((measured.main.n > 0).sum()),
+        cases=len(setting.cases),
         changed_cases=setting.changed_cases,
+        gone_cases=setting.gone_cases,
         spend=spend,
         seen=seen,
         identical_pilot=same,
@@ -313,6 +320,14 @@ def _with_new_cases(setting: Setting, measured: Measured, taken: Step) -> Step:
     clusters = np.array([labels.setdefault(label, len(labels)) for label in own], dtype=np.int64)
     error = new_case_se(setting.moments, measured.main, clusters) * POINTS
     return replace(taken, drop=replace(taken.drop, new_case_se=error))
+
+
+def _advised(setting: Setting, taken: Step) -> Step:
+    """After two weeks in a row that settled nothing, what would: a user cannot act on "inconclusive" alone."""
+    undecided = taken.level is Level.INCONCLUSIVE and taken.stage is Stage.FINAL and not taken.causes
+    if not undecided or setting.prospect is None or not silent(setting.past, weeks=1):
+        return taken
+    return replace(taken, reasons=(*taken.reasons, words.would_do(setting.prospect.cap, setting.prospect.cases)))
 
 
 def _fallen(app: App, connection: Connection, run: Run, setting: Setting, measured: Measured) -> tuple[Example, ...]:

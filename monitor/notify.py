@@ -66,7 +66,9 @@ def _meaning(said: Verdict, told: Told, goes_on: datetime | None) -> str:
         return (
             f"This run was cut short; that its answers are worse than at deployment was found before, and stands.{then}"
         )
-    if told.kind is Tell.UNMEASURED or said.causes:
+    if told.kind is Tell.UNMEASURED and not said.causes:
+        return "Two weeks in a row the answers could not tell a drop from noise: a drop may stay unseen like this."
+    if said.causes:
         return f"Nothing is known about the quality of its answers now: neither good nor bad.{then}"
     if told.kind is Tell.AGAIN and not _surely_down(said):
         return f"The alert ({said.level.value}) stays open: this week's answers neither show a drop nor rule one out."
@@ -111,6 +113,8 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
         )
     if said.level is Level.INVESTIGATE:
         return (Action("See what changed: the model, its prompt, its documents, its provider"), again)
+    if told.kind is Tell.UNMEASURED:
+        return (Action("Add cases, or collect a larger baseline; the reasons say how many", "heldout check"),)
     return (Action("Nothing now; a larger test set or baseline tells more", "heldout check"),)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import Connection
 
 from monitor.decide.transition import BAD
-from monitor.domain.run import RunKind
 from monitor.domain.verdict import Level, Stage, Thresholds, Verdict
 from monitor.store import verdicts
 from monitor.store.database import Database
@@ -45,11 +44,12 @@ def of(
 
 def _counts(connection: Connection, target: str, suite: str, since: datetime) -> verdicts.StoredVerdict | None:
     """The newest verdict; but a run on demand does not talk a week's alert away, because only weeks close it."""
-    newest = verdicts.newest(connection, target, suite)
-    week = verdicts.newest(connection, target, suite, RunKind.WEEK)
-    if newest is None or week is None or week.decided_at < since or week.level not in BAD:
-        return newest
-    return max(newest, week, key=lambda one: (one.level.rank, one.decided_at))
+    week, other = verdicts.newest_week(connection, target, suite), verdicts.newest_on_demand(connection, target, suite)
+    if week is None or other is None:
+        return week or other
+    if week.decided_at >= since and week.level in BAD:
+        return max(other, week, key=lambda one: (one.level.rank, one.decided_at))
+    return max(other, week, key=lambda one: one.decided_at)
 
 
 def never(config: Config, target: str, suite: str) -> Standing:

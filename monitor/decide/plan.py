@@ -20,6 +20,10 @@ from monitor.stats.baseline import (
 )
 from monitor.stats.moments import Moments
 from monitor.stats.spec import Spec, unit_scale
+from monitor.stats.synthetic import World
+
+# Until there is a baseline: a model that scores 89% and answers most cases the same way each time.
+TYPICAL = World()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,12 @@ def prospect(
     """Read a baseline (one entry a case; at least one answered); `max_repeats` is K_cap where the user set it."""
     answered = baseline.n > 0
     repeats = max(1, int(np.median(baseline.n[answered])))
-    found = prospect_of(variation(baseline), int(answered.sum()), repeats, thresholds, max_repeats)
+    cases = int(answered.sum())
+    found = prospect_of(variation(baseline), cases, repeats, thresholds, max_repeats)
+    if repeats == 1:
+        # One answer a case says nothing of how answers vary.
+        assumed = typical(cases, 1, thresholds, max_repeats).smallest
+        found = replace(found, smallest=assumed)
     return replace(found, plan=replace(found.plan, opened=opened, clear_weeks=clear_weeks))
 
 
@@ -71,6 +80,12 @@ def prospect_of(
         "rollback": None if repeats == 1 else raw["rollback"],
     }
     return Prospect(plan, found, varied, cases, float(varied.mean), smallest)
+
+
+def typical(cases: int, repeats: int, thresholds: Thresholds, max_repeats: int | None = None) -> Prospect:
+    """What a baseline can be expected to make possible before there is one: that of a `TYPICAL` model."""
+    varied = Variation(within=TYPICAL.within, mean=TYPICAL.mean, ratio=TYPICAL.ratio)
+    return prospect_of(varied, cases, repeats, thresholds, max_repeats)
 
 
 def specification(thresholds: Thresholds, baseline_mean: float) -> Spec:

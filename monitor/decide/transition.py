@@ -111,7 +111,7 @@ def _unmeasured(past: Sequence[Decided], earlier: Sequence[Decided], new: Decide
 
 
 def _inconclusive(past: Sequence[Decided]) -> Told:
-    if _silent(past, weeks=1):
+    if silent(past, weeks=1):
         return Told(Tell.UNMEASURED, "it could not be measured two weeks in a row")
     return Told(Tell.NOTE, "it could not be measured once")
 
@@ -139,12 +139,12 @@ def _passed(alert: Opened | None, past: Sequence[Decided], earlier: Sequence[Dec
             return Told(Tell.RECOVERED, "both questions were clear two weeks in a row")
         return Told(Tell.RECOVERING, "the first clear week since the alert")
     unmeasured = [*past[-1:], *earlier]
-    if any(d.cause == CauseKind.PROVIDER.value for d in unmeasured) or _silent(past, weeks=2):
+    if any(d.cause == CauseKind.PROVIDER.value for d in unmeasured) or silent(past, weeks=2):
         return Told(Tell.RECOVERED, "it can be measured again, and passes")
     return None
 
 
-def _silent(past: Sequence[Decided], *, weeks: int) -> bool:
+def silent(past: Sequence[Decided], *, weeks: int) -> bool:
     """Whether the last `weeks` were inconclusive; those of the provider do not count."""
     counted = [week for week in past if week.cause != CauseKind.PROVIDER.value][-weeks:]
     return len(counted) == weeks and all(week.level is Level.INCONCLUSIVE for week in counted)

@@ -33,6 +33,7 @@ class Facts:
     coverage: float | None
     cases: int
     changed_cases: int
+    gone_cases: int
     spend: Spend
     seen: Seen
     identical_pilot: bool
@@ -96,10 +97,10 @@ def _notes(facts: Facts, model: ModelSeen, configuration_changed: bool) -> list[
         )
         now = _named(model.reported, model.fingerprint)
         notes.append(f"Another {what} answers than at deployment: {now} (then: {before}).")
-    if facts.changed_cases:
+    if facts.changed_cases or facts.gone_cases:
         notes.append(
-            f"The test set changed since the baseline: {facts.changed_cases} of its cases are new or different and are "
-            "left out; the rest is compared."
+            f"The test set changed since the baseline: {facts.changed_cases} of its cases are new or different, and "
+            f"{facts.gone_cases} of the cases then are gone; the {facts.cases} in common are compared."
         )
     if facts.identical_pilot:
         notes.append("All baseline answers to a case are identical, from a target that is not local: cached?")

@@ -124,13 +124,18 @@ def first(plan: WeekPlan) -> Progress:
 
 def step(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt | None, *, patient: bool) -> Step:
     """Look at the answers and decide. `patient`: a provider that is down may be asked again the next day."""
-    return shown(plan, evidence, _decide(plan, progress, evidence, halt, patient))
+    return shown(plan, evidence, _decide(plan, progress, evidence, halt, patient), progress if halt is None else None)
 
 
-def shown(plan: WeekPlan, evidence: Evidence, taken: Step) -> Step:
-    """`taken` with the intervals of all answers so far, in points whatever the unit of the thresholds."""
-    drop = _interval(plan, evidence.baseline, evidence.main)
-    return replace(taken, drop=drop, confirmation=_interval(plan, evidence.baseline, evidence.confirm))
+def shown(plan: WeekPlan, evidence: Evidence, taken: Step, progress: Progress | None = None) -> Step:
+    """`taken` with the intervals of all answers so far, in points whatever the unit of the thresholds.
+
+    `progress`: the stage that was looked at, whose interval is then the one that decided.
+    """
+    phase, repeats = (progress.phase, progress.repeats) if progress else (None, None)
+    drop = _interval(plan, evidence.baseline, evidence.main, repeats if phase is Phase.MAIN else None)
+    second = _interval(plan, evidence.baseline, evidence.confirm, repeats if phase is Phase.CONFIRM else None)
+    return replace(taken, drop=drop, confirmation=second)
 
 
 def _decide(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt | None, patient: bool) -> Step:
@@ -146,11 +151,12 @@ def _decide(plan: WeekPlan, progress: Progress, evidence: Evidence, halt: Halt |
     if share > 0:
         others = _filled_in(plan, progress, evidence.baseline, current)
         # What fires stays fired, so nothing may that the missing cases could take back.
-        certain = np.logical_and.reduce([decided.fired, *(other.fired for other in others)])
-        settled = all(_agree(decided, other) for other in others)
+        certain = np.logical_and.reduce([decided.fired, *(other.fired for _, other in others)])
+        settled = all(_agree(decided, other) for _, other in others)
         decided = replace(decided, fired=certain)
         if stopping and not settled:
-            return _undecidable(plan, progress, decided, value, share)
+            more = _settleable(plan, [filled for filled, _ in others])
+            return _undecidable(plan, progress, decided, value, share, patient=patient, settleable=more)
     if not stopping:
         return _go_on(plan, progress, decided, value)
     conclude = _conclude_main if progress.phase is Phase.MAIN else _conclude_confirmation
@@ -166,11 +172,11 @@ def _look(plan: WeekPlan, progress: Progress, baseline: Moments, current: Moment
     return value, look(progress.questions, value, plan.spec)
 
 
-def _interval(plan: WeekPlan, baseline: Moments, current: Moments) -> Interval | None:
+def _interval(plan: WeekPlan, baseline: Moments, current: Moments, looked_at: int | None) -> Interval | None:
     paired = (baseline.n > 0) & (current.n > 0)
     if not paired.any():
         return None
-    repeats = max(1, int(np.median(current.n[paired])))
+    repeats = looked_at or max(1, int(np.median(current.n[paired])))
     value = estimate(baseline, current, repeats=repeats, cap=plan.cap, v0_hat=plan.within)
     bounds = interval(value)
     # A score lies in [0, 1], so no drop lies beyond what is left of it either way.
@@ -185,9 +191,17 @@ def missing_share(baseline: Moments, current: Moments) -> float:
     return float((expected & (current.n == 0)).sum() / max(1, expected.sum()))
 
 
-def _filled_in(plan: WeekPlan, progress: Progress, baseline: Moments, current: Moments) -> list[Questions]:
+def _filled_in(
+    plan: WeekPlan, progress: Progress, baseline: Moments, current: Moments
+) -> list[tuple[Estimate, Questions]]:
     """The same look with the missing cases counted as wrong, and as unchanged."""
-    return [_look(plan, progress, *fill_missing(baseline, current, how))[1] for how in Fill]
+    return [_look(plan, progress, *fill_missing(baseline, current, how)) for how in Fill]
+
+
+def _settleable(plan: WeekPlan, filled: list[Estimate]) -> bool:
+    """Whether more answers to the other cases could settle it: both ways on the same side of each threshold."""
+    drops = [float(value.drop * plan.spec.scale) for value in filled]
+    return all(len({drop < question.threshold for drop in drops}) == 1 for question in plan.spec.questions)
 
 
 def _agree(one: Questions, other: Questions) -> bool:
@@ -233,8 +247,8 @@ def _halted(plan: WeekPlan, progress: Progress, halt: Halt, patient: bool) -> St
 def _unmeasured(plan: WeekPlan, progress: Progress, kind: CauseKind, why: str, patient: bool) -> Step:
     """The provider or the budget ended the run; what had fired before stands, and the rest is not known."""
     pending = progress.phase is Phase.CONFIRM
-    level = Level.INVESTIGATE if pending else _standing(plan, progress.questions)
-    reasons = (why, words.NOT_CONFIRMED_UNMEASURED) if pending else (why,)
+    level = Level.INVESTIGATE if pending else _known(plan, progress.questions)
+    reasons = (why, words.NOT_CONFIRMED_UNMEASURED) if pending else (why, *words.stays_open(plan))
     causes = (Cause(kind, why),)
     if patient and not progress.retried:
         following = replace(progress, thin=0, retried=True)
@@ -243,16 +257,37 @@ def _unmeasured(plan: WeekPlan, progress: Progress, kind: CauseKind, why: str, p
     return Step(level, Stage.FINAL, reasons, causes)
 
 
-def _undecidable(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate, share: float) -> Step:
-    """Cases without an answer would change the conclusion: ask them again with the next stage, or say so and stop."""
-    if not bool(value.at_cap) and not progress.again and plan.opened is not Level.ROLLBACK:
-        return _go_on(plan, progress, decided, value)
+def _known(plan: WeekPlan, questions: Questions) -> Level:
+    """What a week that was not measured to its end can say: what it found itself, and nothing about an older alert."""
+    found = plan.opened is None and bool(questions.fired[INVESTIGATE])
+    return Level.INVESTIGATE if found else Level.INCONCLUSIVE
+
+
+def _undecidable(
+    plan: WeekPlan,
+    progress: Progress,
+    decided: Questions,
+    value: Estimate,
+    share: float,
+    *,
+    patient: bool,
+    settleable: bool,
+) -> Step:
+    """Cases without an answer would change the conclusion: ask them again, with the next stage or tomorrow."""
+    more = not bool(value.at_cap) and not progress.again and plan.opened is not Level.ROLLBACK
+    # Asked once more the missing may answer; if they do not, more of the others settle it only where they can.
+    if more and (progress.thin == 0 or settleable):
+        return _go_on(plan, progress, decided, value, thin=1)
     why = words.missing_matter(share, value)
-    if progress.phase is Phase.CONFIRM:
-        return Step(
-            Level.INVESTIGATE, Stage.FINAL, (why, words.NOT_CONFIRMED_UNMEASURED), (Cause(CauseKind.PROVIDER, why),)
-        )
-    return Step(_standing(plan, decided), Stage.FINAL, (why,), (Cause(CauseKind.PROVIDER, why),))
+    pending = progress.phase is Phase.CONFIRM
+    level = Level.INVESTIGATE if pending else _known(plan, decided)
+    reasons = (why, words.NOT_CONFIRMED_UNMEASURED) if pending else (why, *words.stays_open(plan))
+    if patient and not progress.retried:
+        # The look is made anew tomorrow, so it is not counted as made today.
+        following = replace(progress, thin=0, retried=True)
+        stage = Stage.PENDING if pending else Stage.WAITING
+        return Step(level, stage, (*reasons, words.TOMORROW), next=following, wait=Wait.DAY)
+    return Step(level, Stage.FINAL, reasons)
 
 
 def _conclude_main(plan: WeekPlan, progress: Progress, decided: Questions, value: Estimate) -> Step:

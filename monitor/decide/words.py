@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.domain.verdict import Level
+from monitor.stats.baseline import Cap
 from monitor.stats.paired import Estimate, interval
 from monitor.stats.sequential import Questions
 from monitor.stats.spec import INVESTIGATE, ROLLBACK
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.decide.week import WeekPlan
 
 TOMORROW = "It is tried once more tomorrow."
-ONCE_MORE = "It is measured once more tomorrow, with more answers; then that stands."
+ONCE_MORE = "It is measured once more tomorrow, with more answers, unless the next slot comes first; then that stands."
 STANDS = "This was the second and last look of this week."
 PENDING = "A separate replay with new answers has to confirm it before it becomes a rollback."
 NOT_CONFIRMED_UNMEASURED = "So the pending rollback could not be confirmed; the investigation stands."
@@ -113,6 +114,11 @@ def closing(plan: WeekPlan) -> tuple[str, ...]:
     return (f"It is the first clear week; a second in a row closes the alert ({plan.opened.value}).",)
 
 
+def stays_open(plan: WeekPlan) -> tuple[str, ...]:
+    """That a week without a measurement leaves an older alert as it is."""
+    return (f"The alert ({plan.opened.value}) from earlier weeks stays open.",) if plan.opened is not None else ()
+
+
 def still_open(plan: WeekPlan, value: Estimate) -> str:
     """A week under an open alert that did not recover."""
     name = plan.opened.value if plan.opened else ""
@@ -144,6 +150,13 @@ def undecided(plan: WeekPlan, decided: Questions, value: Estimate) -> str:
         if not decided.clear[i] and not decided.fired[i]
     ]
     return f"{sentence(measured(plan, value))}; the answers cannot tell {', nor '.join(names)}."
+
+
+def would_do(cap: Cap, cases: int) -> str:
+    """What would settle weeks like these."""
+    ways = [f"{cap.baseline_that_would_do} baseline answers a case"] if cap.baseline_that_would_do else []
+    ways.append(f"a test set of {cap.cases_that_would_do or 2 * cases} cases")
+    return f"Two weeks in a row settled nothing; what would is {' or '.join(ways)}."
 
 
 def confirmed(plan: WeekPlan, value: Estimate) -> str:

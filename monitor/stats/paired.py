@@ -111,7 +111,8 @@ def estimate(
     floor = np.where(varying < FEW_CASES, FLOOR / cases, 0.0)
     se = np.maximum(np.sqrt(variance), floor)
     se_cap = np.maximum(np.sqrt(variance_cap), floor)
-    floored = (floor > 0) & (se <= floor)
+    # Equal up to rounding: an SE of exactly .5/N is the floor, however it came about.
+    floored = (floor > 0) & (se <= floor * (1.0 + 1e-9))
     at_cap = (np.asarray(repeats) >= cap) | (floored & (repeats >= 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(single, repeats / np.asarray(cap), np.minimum(1.0, se_cap**2 / se**2))

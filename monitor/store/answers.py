@@ -122,9 +122,14 @@ def distinct_texts(connection: Connection, run_id: str, phase: Phase) -> dict[st
     return {case_id: (total, different) for case_id, total, different in connection.execute(query)}
 
 
+def cases(connection: Connection, run_id: str) -> set[str]:
+    """The ids of the cases that a run has answers to."""
+    return set(connection.execute(sa.select(answer.c.case_id).where(_of(run_id, Phase.MAIN)).distinct()).scalars())
+
+
 def one_text(connection: Connection, run_id: str, case_id: str) -> str | None:
-    """The text of the case's newest answer in a run."""
-    query = sa.select(answer.c.text).where((answer.c.run_id == run_id) & (answer.c.case_id == case_id))
+    """The text of the case's newest answer of a run's own phase."""
+    query = sa.select(answer.c.text).where(_of(run_id, Phase.MAIN) & (answer.c.case_id == case_id))
     text: str | None = connection.execute(query.order_by(answer.c.id.desc()).limit(1)).scalar()
     return text
 

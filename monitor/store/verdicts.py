@@ -13,6 +13,8 @@ from monitor.domain.run import RunKind
 from monitor.domain.verdict import Level, Stage, Verdict
 from monitor.store.tables import run, verdict
 
+_ENDED = (Stage.FINAL.value, Stage.CONFIRMED.value)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredVerdict:
@@ -55,13 +57,21 @@ def add(connection: Connection, decided: Verdict, clear: bool, now: datetime) ->
     return int(key[0])
 
 
-def newest(connection: Connection, target: str, suite: str, kind: RunKind | None = None) -> StoredVerdict | None:
-    """The newest decision on one (target, suite), of one kind of run or of any."""
-    query = _all().where((verdict.c.target == target) & (verdict.c.suite == suite))
-    if kind is not None:
-        query = query.where(run.c.kind == kind.value)
-    row = connection.execute(query.order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()).limit(1)).first()
-    return None if row is None else _verdict(row)
+def newest(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
+    """The newest decision on one (target, suite), whatever kind of run it came from."""
+    return _first(connection, _of(target, suite).order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()))
+
+
+def newest_week(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
+    """The last decision of the newest slot: one that is filled in later does not change how things stand now."""
+    weeks = _of(target, suite).where(verdict.c.slot.is_not(None))
+    return _first(connection, weeks.order_by(verdict.c.slot.desc(), verdict.c.id.desc()))
+
+
+def newest_on_demand(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
+    """The newest decision of a run without a slot that came to an end."""
+    runs = _of(target, suite).where(verdict.c.slot.is_(None) & verdict.c.stage.in_(_ENDED))
+    return _first(connection, runs.order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()))
 
 
 def weekly(
@@ -85,6 +95,15 @@ def of_run(connection: Connection, run_id: str) -> list[StoredVerdict]:
 
 def _against(baseline_id: int | None) -> sa.ColumnElement[bool]:
     return run.c.baseline_id.is_(None) if baseline_id is None else run.c.baseline_id == baseline_id
+
+
+def _of(target: str, suite: str) -> sa.Select[Any]:
+    return _all().where((verdict.c.target == target) & (verdict.c.suite == suite))
+
+
+def _first(connection: Connection, query: sa.Select[Any]) -> StoredVerdict | None:
+    row = connection.execute(query.limit(1)).first()
+    return None if row is None else _verdict(row)
 
 
 def _all() -> sa.Select[Any]:

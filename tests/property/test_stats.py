@@ -47,7 +47,7 @@ def plain_estimate(baseline: Scores, current: Scores, repeats: int, cap: int, v0
         few = sum(d != 0 for d in differences) < 10
         floor = 0.5 / n if few else 0.0
         se = max(math.sqrt(variance), floor)
-        at_cap = repeats >= cap or (few and se == floor and repeats >= 2)
+        at_cap = repeats >= cap or (few and se <= floor * (1 + 1e-9) and repeats >= 2)
         return Plain(drop, se, se, n - 1, 1.0 if at_cap else repeats / cap, at_cap, single=True)
     old, new = [], []
     for (b, c), d in zip(both, differences, strict=True):
@@ -59,7 +59,7 @@ def plain_estimate(baseline: Scores, current: Scores, repeats: int, cap: int, v0
     few = sum(v > 0 for v, _ in new) < 10
     floor = 0.5 / n if few else 0.0
     se, se_cap = (max(math.sqrt(v), floor) for v in (s0 + sw, s0 + sw * repeats / cap))
-    at_cap = repeats >= cap or (few and se == floor and repeats >= 2)
+    at_cap = repeats >= cap or (few and se <= floor * (1 + 1e-9) and repeats >= 2)
     below = math.fsum(v * v / max(k - 1, 1) for v, k in old + new)
     df = n - 1.0 if repeats == 1 or below == 0 else math.fsum(v for v, _ in old + new) ** 2 / below
     time = 1.0 if at_cap else min(1.0, se_cap**2 / se**2)

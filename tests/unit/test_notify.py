@@ -53,7 +53,7 @@ def alert(kind: Tell, level: Level, stage: Stage = Stage.FINAL, cause: CauseKind
             "neither good nor bad. The run goes on by itself",
             "See whether",
         ),
-        ("unmeasured", "inconclusive", "final", None, "neither good nor bad", "a larger test set"),
+        ("unmeasured", "inconclusive", "final", None, "could not tell a drop from noise", "a larger baseline"),
         ("note", "inconclusive", "final", None, "cannot tell a drop from noise", "a larger test set"),
         ("note", "inconclusive", "final", "budget", "neither good nor bad", "Raise the cap"),
         ("note", "inconclusive", "final", "no-baseline", "neither good nor bad", "Collect a baseline"),
