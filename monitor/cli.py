@@ -482,13 +482,7 @@ def _agreement(config: Config, yes: bool, pause: Callable[[], Any]) -> Callable[
                 return typer.confirm("Go on?", err=True)
             if offer.usd is not None and offer.usd <= config.budget.baseline_usd:
                 return True
-            cap = config.budget.baseline_usd
-            typer.echo(
-                "Nobody can be asked here: add --yes, or a price and [budget] baseline_usd."
-                if offer.usd is None
-                else f"That is more than [budget] baseline_usd ({cap:.2f} USD) allows: raise it, and come back.",
-                err=True,
-            )
+            typer.echo("Nobody can be asked here: add --yes, or a price and [budget] baseline_usd.", err=True)
             return False
 
     return agree

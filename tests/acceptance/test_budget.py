@@ -40,17 +40,32 @@ def test_a_run_stops_before_its_cap(
     assert headlines(chat) == ["⚪ INCONCLUSIVE: bot on support"]
 
 
-def test_a_baseline_over_its_budget_is_not_begun_unasked_and_ends_at_its_cap(
+def test_a_baseline_that_costs_more_than_its_cap_is_not_begun(home: Home, server: Fake, known: list[Case]) -> None:
+    priced = {"price": PRICE, "params": "{ max_tokens = 3 }"}
+    for budget, key in (({"baseline_usd": 0.5}, "baseline_usd"), ({"calls_per_run": 100}, "calls_per_run")):
+        home.configure(known, server, bot=priced, budget=budget)
+        for more in ([], ["--yes"]):
+            refused = home.run("baseline", "collect", "bot", "support", *more, code=FAILED)
+            assert f"more than [budget] {key}" in refused.said
+            assert "raise it" in refused.said
+    home.configure(known, server)  # without a price nobody knows, so somebody has to say yes
+    assert "add --yes" in home.run("baseline", "collect", "bot", "support", code=FAILED).said
+    assert server.tell()["count"] == 0
+
+
+def test_answers_that_cost_more_than_was_expected_end_a_collection_at_its_cap(
     home: Home, server: Fake, known: list[Case]
 ) -> None:
-    home.configure(known, server, bot={"price": PRICE, "params": "{ max_tokens = 3 }"}, budget={"baseline_usd": 0.5})
-    unasked = home.run("baseline", "collect", "bot", "support", code=FAILED)
-    assert "more than [budget] baseline_usd (0.50 USD) allows: raise it" in unasked.said
-    assert server.tell()["count"] == 0
-    capped = home.run("baseline", "collect", "bot", "support", "--yes", code=FAILED)
+    price = {"price": "{ input = 0.0, output = 10.0 }"}
+    home.configure(known, server, bot=price, budget={"baseline_usd": 0.6})
+    server.control(always={"patch": {"usage": {"prompt_tokens": 7, "completion_tokens": 1000}}})
+    capped = home.run("baseline", "collect", "bot", "support", code=FAILED)
     assert "baseline_usd" in capped.said
-    assert 0 < server.tell()["count"] <= 50
-    stored = home.count("SELECT count(*) FROM answer")
-    home.configure(known, server, bot={"price": PRICE, "params": "{ max_tokens = 3 }"})
-    home.run("baseline", "collect", "bot", "support", "--yes", code=PASS)
-    assert server.tell()["count"] == home.count("SELECT count(*) FROM answer") == 160 > stored
+    assert "raise the cap, and the same command goes on" in capped.said
+    paid = server.tell()["answered"]
+    assert 20 <= paid <= 60  # a cent each
+    assert home.count("SELECT count(*) FROM answer") == paid
+
+    home.configure(known, server, bot=price, budget={"baseline_usd": 5.0})
+    home.run("baseline", "collect", "bot", "support", code=PASS)
+    assert server.tell()["answered"] == home.count("SELECT count(*) FROM answer") == 160
