@@ -13,7 +13,7 @@ from monitor.cycle import App, Done
 from monitor.decide.due import Timetable, due_slot
 from monitor.decide.week import Evidence, Step, shown
 from monitor.domain.run import Run, RunKind, RunState
-from monitor.domain.verdict import Level, Stage
+from monitor.domain.verdict import Cause, CauseKind, Level, Stage
 from monitor.site import Site
 from monitor.store import runs, verdicts
 
@@ -96,9 +96,14 @@ def _due(app: App, site: Site, timetable: Timetable, now: datetime) -> tuple[Run
             if (run.target, run.suite, run.kind) == (site.target, site.suite.name, RunKind.WEEK)
         ]
     due = due_slot(timetable, catch_up, recorded, now)
+    # A slot beyond now was recorded while the clock was wrong.
+    past = [slot for slot in (*recorded, due.slot) if slot is not None and slot <= now]
+    newest = max(past, default=None)
+    if newest is not None:
+        for run in [run for run in mine if run.slot is not None and run.slot < newest]:
+            _supersede(app, site, run, newest)
+            mine.remove(run)
     if due.slot is not None:
-        for run in mine:
-            _supersede(app, site, run, due.slot)
         return cycle.begin(app, site, RunKind.WEEK, due.slot), "another process has begun its slot"
     waiting = ""
     for run in mine:
@@ -118,7 +123,12 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     measured = cycle.measure(app, site, run, setting)
     pending = bool(before) and before[-1].stage is Stage.PENDING
     lost = ("A rollback was pending, and was not confirmed in time.",) if pending else ()
-    ended = Step(level, Stage.FINAL, (why, *lost))
+    # What kept it from being finished still did: a week of the provider stays one.
+    causes = tuple(
+        Cause(CauseKind(cause["cause"]), cause["evidence"])
+        for cause in (before[-1].payload["causes"] if before else ())
+    )
+    ended = Step(level, Stage.FINAL, (*(cause.evidence for cause in causes), why, *lost), causes)
     if setting.prospect is not None and setting.moments is not None:
         ended = shown(setting.prospect.plan, Evidence(setting.moments, measured.main, measured.confirm), ended)
     cycle.conclude(app, site, run, setting, measured, ended)
