@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 
 from alerts.channel import Channel
 from monitor import collect
 from monitor.cycle import App
+from monitor.decide.due import Timetable
 from monitor.decide.plan import TYPICAL, Prospect, specification, typical
 from monitor.replay.budget import Budget, BudgetExhaustedError, Caps
 from monitor.simulate import WEEKS_A_YEAR, WeekPlan, simulate
 from monitor.site import Site
+from monitor.stats.baseline import baseline_repeats
+from monitor.stats.spec import GapTooSmallError
 from monitor.stats.synthetic import World
 from monitor.store import answers, runs
 from monitor.suites.health import warnings as weaknesses
 
 SIMULATED_WEEKS = 500
+NEXT_DAY = timedelta(days=1)
 WEEKS_A_MONTH = WEEKS_A_YEAR / 12
 # Characters of an answer that are shown: enough to see that it is one.
 EXCERPT = 60
@@ -84,7 +89,10 @@ def look(app: App) -> Report:
             continue
         # References and candidates are not on the schedule, so no week of theirs costs anything.
         if site.role == "production":
-            report.expectations[site.name] = expectation(app, site)
+            try:
+                report.expectations[site.name] = expectation(app, site)
+            except GapTooSmallError as error:
+                report.faults.append(f"{site.name}: {error}; or set [decision] baseline_repeats to a number")
         if site.pricer.input_price is None and not site.free and not site.local:
             report.warnings.append(
                 f"[targets.{site.target}] has no price: its calls cost an unknown sum, and only the cap on calls holds"
@@ -94,7 +102,23 @@ def look(app: App) -> Report:
         report.warnings.append(
             f"weeks without a change cost about {monthly:.2f} USD a month, more than [budget] usd_per_month allows"
         )
+    report.warnings += _too_often(app)
     return report
+
+
+def _too_often(app: App) -> list[str]:
+    """Where a slot comes before a week with its next day and its confirmation can be over, it cuts the week short."""
+    table, decision = app.config.schedule, app.config.decision
+    timetable = Timetable(table.cron, table.timezone)
+    first = timetable.following(app.place.now())
+    second = timetable.following(first) if first else None
+    needed = NEXT_DAY + decision.confirm_gap
+    if first is None or second is None or second - first > needed:
+        return []
+    return [
+        f"[schedule] cron: slots come every {second - first}, and a run that has to wait takes up to {needed} and "
+        "more; the next slot then cuts it short, before the next day's look or a confirmation"
+    ]
 
 
 def expectation(app: App, site: Site) -> Expectation:
@@ -105,6 +129,9 @@ def expectation(app: App, site: Site) -> Expectation:
     world = World.like(known.varied) if known and known.plan.baseline_repeats > 1 else TYPICAL
     spec = specification(app.thresholds, known.baseline_score if known else world.mean)
     cases = max(2, known.cases if known else len(site.scorable))
+    if wanted is None:
+        # Refused here as it would be after the pilot, which costs money.
+        baseline_repeats(world.within, cases, spec)
     outcome = simulate(WeekPlan(cases, world, spec, wanted, app.max_repeats), 0.0, SIMULATED_WEEKS, SEED)
     repeats = wanted or round(outcome.baseline_repeats)
     outlook = known or typical(cases, repeats, app.thresholds, app.max_repeats)

@@ -99,6 +99,10 @@ async def go_on(app: App, site: Site, run: Run) -> Collected:
 
 def pin(app: App, site: Site, run: Run, by: str) -> tuple[Baseline, Prospect]:
     """Make a run's answers the baseline; raises CollectError where they cannot serve as one."""
+    if run.state is not RunState.DONE:
+        raise CollectError(
+            f"{site.name}: run {run.id} is not over, and a baseline must not grow; `heldout run --due` goes on with it"
+        )
     outlook = _checked(app, site, run)
     with app.place.database.write() as connection:
         return runs.pin(connection, run, app.place.now(), by), outlook

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
@@ -40,7 +40,10 @@ SHOWN_CASES = 5
 
 @dataclass(frozen=True)
 class App:
-    """Everything that runs of this process share. `new_id` gives a new run's id for the time it begins."""
+    """Everything that runs of this process share. `new_id` gives a new run's id for the time it begins.
+
+    `left_out`: why a (target, suite) that was wanted is not among `sites`.
+    """
 
     config: Config
     place: Workplace
@@ -49,6 +52,7 @@ class App:
     show_cases: bool
     month: Month
     new_id: Callable[[datetime], str]
+    left_out: Mapping[tuple[str, str], Exception] = field(default_factory=dict)
 
     @property
     def scheduled(self) -> list[Site]:
@@ -274,6 +278,7 @@ def _facts(app: App, site: Site, run: Run, setting: Setting, measured: Measured,
             at_baseline=answers.models(connection, setting.baseline.run_id) if setting.baseline else [],
         )
         spend = answers.spend(connection, run.id)
+        failures = answers.failures(connection, run.id)
         same = (
             setting.baseline is not None
             and not site.local
@@ -292,6 +297,7 @@ def _facts(app: App, site: Site, run: Run, setting: Setting, measured: Measured,
         changed_cases=setting.changed_cases,
         gone_cases=setting.gone_cases,
         spend=spend,
+        failures=failures,
         seen=seen,
         identical_pilot=same,
         finished_at=now,

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from monitor.config.models import Config
 
 
+# Beyond this a time ahead of ours is no difference between two clocks, but a wrong one.
+CLOCKS_DIFFER = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The verdict that counts now, and the contract's JSON object for it."""
@@ -38,16 +42,19 @@ def of(
         return [
             never(config, target, suite) if found is None else _aged(found, now, max_age)
             for target, suite in pairs
-            for found in [_counts(connection, target, suite, now - max_age)]
+            for found in [_counts(connection, target, suite, now, max_age)]
         ]
 
 
-def _counts(connection: Connection, target: str, suite: str, since: datetime) -> verdicts.StoredVerdict | None:
+def _counts(
+    connection: Connection, target: str, suite: str, now: datetime, max_age: timedelta
+) -> verdicts.StoredVerdict | None:
     """The newest verdict; but a run on demand does not talk a week's alert away, because only weeks close it."""
-    week, other = verdicts.newest_week(connection, target, suite), verdicts.newest_on_demand(connection, target, suite)
+    week = verdicts.newest_week(connection, target, suite, now + CLOCKS_DIFFER)
+    other = verdicts.newest_on_demand(connection, target, suite)
     if week is None or other is None:
         return week or other
-    if week.decided_at >= since and week.level in BAD:
+    if now - week.decided_at <= max_age and week.level in BAD:
         return max(other, week, key=lambda one: (one.level.rank, one.decided_at))
     return max(other, week, key=lambda one: one.decided_at)
 
@@ -69,9 +76,12 @@ def never(config: Config, target: str, suite: str) -> Standing:
 
 def _aged(found: verdicts.StoredVerdict, now: datetime, max_age: timedelta) -> Standing:
     age = now - found.decided_at
-    if age <= max_age:
+    if -CLOCKS_DIFFER <= age <= max_age:
         return Standing(found.target, found.suite, found.level, found.payload)
-    why = f"stale: the newest verdict ({found.level.value}) is {_span(age)} old, more than {_span(max_age)}."
+    if age < -CLOCKS_DIFFER:
+        why = f"stale: the newest verdict ({found.level.value}) is dated {_span(-age)} ahead; was a clock wrong?"
+    else:
+        why = f"stale: the newest verdict ({found.level.value}) is {_span(age)} old, more than {_span(max_age)}."
     payload = found.payload | {
         "verdict": Level.INCONCLUSIVE.value,
         "stale": True,

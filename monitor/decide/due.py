@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-# A cron expression that never fires again (30 February) ends CronSim's own search; this bounds one that rarely fires.
+# The newest ones of a schedule that is due every minute; older ones are of no use.
 _MOST_SLOTS = 100_000
 
 
@@ -27,12 +28,12 @@ class Timetable:
         A fixed local time that a change of clocks skips happens once, right after the change; one that it repeats
         happens once (the rules of Debian's cron).
         """
-        found: list[datetime] = []
+        found: deque[datetime] = deque(maxlen=_MOST_SLOTS)
         for slot in self._from(after):
-            if slot > until or len(found) >= _MOST_SLOTS:
+            if slot > until:
                 break
             found.append(slot)
-        return found
+        return list(found)
 
     def following(self, after: datetime) -> datetime | None:
         """The first slot after `after`, in UTC; None where there is none."""

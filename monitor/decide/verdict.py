@@ -35,6 +35,7 @@ class Facts:
     changed_cases: int
     gone_cases: int
     spend: Spend
+    failures: Sequence[tuple[str, int, str]]
     seen: Seen
     identical_pilot: bool
     finished_at: datetime
@@ -83,7 +84,7 @@ def _model(run: Run, seen: Seen) -> ModelSeen:
 
 
 def _notes(facts: Facts, model: ModelSeen, configuration_changed: bool) -> list[str]:
-    notes = []
+    notes = _failures(facts.failures)
     if configuration_changed and facts.baseline is not None:
         notes.append(
             f"The target's configuration changed since its baseline of {facts.baseline.pinned_at:%Y-%m-%d}; it goes on "
@@ -105,6 +106,16 @@ def _notes(facts: Facts, model: ModelSeen, configuration_changed: bool) -> list[
     if facts.identical_pilot:
         notes.append("All baseline answers to a case are identical, from a target that is not local: cached?")
     return notes
+
+
+def _failures(failures: Sequence[tuple[str, int, str]]) -> list[str]:
+    """Why questions got no answer, by kind, with the words of the commonest."""
+    if not failures:
+        return []
+    kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count, _ in failures)
+    total = sum(count for _, count, _ in failures)
+    asked = "question" if total == 1 else "questions"
+    return [f"{total} {asked} got no answer after all tries ({kinds}); for one: {failures[0][2]}"]
 
 
 def _named(model: str | None, fingerprint: str | None) -> str:

@@ -16,6 +16,8 @@ from monitor.replay.plan import Question
 
 # Questions in a row without an answer, after all retries: the provider is down, and asking on only costs time.
 OUTAGE_AFTER = 8
+# Questions that were all refused for good, before any was answered: it is not about single cases.
+REFUSED_AT_FIRST = 20
 # Seconds that answers under way may still take when someone stops the run: they may be paid for already.
 GRACE = 5.0
 
@@ -39,7 +41,7 @@ class Replay:
     """One stage's questions to one target.
 
     `ask` gives an answer or the error that is left after all retries; `store` returns when it is committed.
-    `stop` is set by a person's Ctrl-C.
+    `stop` is set by a person's Ctrl-C. `fresh`: nothing was answered in this run before.
     """
 
     questions: Sequence[Question]
@@ -47,6 +49,7 @@ class Replay:
     store: Callable[[Question, Asked], Awaitable[None]]
     concurrency: int
     stop: asyncio.Event
+    fresh: bool = False
     tally: Tally = field(init=False)
     _left: deque[Question] = field(init=False)
     _halt: Halt | None = field(default=None, init=False)
@@ -101,6 +104,9 @@ class Replay:
         self.tally.failed += 1
         if error.fatal:
             self._halt = self._halt or Halt(HaltKind.FATAL, error.message)
+        elif error.permanent and self.fresh and not self.tally.answered and self.tally.failed >= REFUSED_AT_FIRST:
+            why = f"The first {self.tally.failed} questions were all refused; the last one: {error.message}"
+            self._halt = self._halt or Halt(HaltKind.FATAL, why)
         elif not error.permanent:
             self._lost_in_a_row += 1
             if self._lost_in_a_row >= max(OUTAGE_AFTER, self.concurrency):

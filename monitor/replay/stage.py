@@ -73,7 +73,10 @@ async def replay_stage(
                 replay.tally.usd += pricer.cost(asked.reply.input_tokens, asked.reply.output_tokens) or 0.0
             place.watch(stage.label, replay.tally)
 
-        replay = Replay(questions, lambda question: ask(question.case), store, concurrency, place.stop)
+        def asking(question: Question) -> Awaitable[Asked]:
+            return ask(question.case)
+
+        replay = Replay(questions, asking, store, concurrency, place.stop, fresh=not stored)
         place.watch(stage.label, replay.tally)
         halt = await replay.run()
         # The last answer is counted after it is stored.

@@ -100,7 +100,7 @@ def baselines(connection: Connection, target: str, suite: str) -> list[Baseline]
         sa.select(*columns)
         .join(run, run.c.id == baseline.c.run_id)
         .where((baseline.c.target == target) & (baseline.c.suite == suite))
-        .order_by(baseline.c.pinned_at.desc(), baseline.c.id.desc())
+        .order_by(baseline.c.id.desc())
     )
     return [Baseline(**row._mapping) for row in connection.execute(query)]
 

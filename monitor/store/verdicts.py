@@ -62,16 +62,16 @@ def newest(connection: Connection, target: str, suite: str) -> StoredVerdict | N
     return _first(connection, _of(target, suite).order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()))
 
 
-def newest_week(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
-    """The last decision of the newest slot: one that is filled in later does not change how things stand now."""
-    weeks = _of(target, suite).where(verdict.c.slot.is_not(None))
+def newest_week(connection: Connection, target: str, suite: str, until: datetime) -> StoredVerdict | None:
+    """The last decision of the newest slot up to `until`: what is filled in later does not change what counts."""
+    weeks = _of(target, suite).where(verdict.c.slot <= until)
     return _first(connection, weeks.order_by(verdict.c.slot.desc(), verdict.c.id.desc()))
 
 
 def newest_on_demand(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
     """The newest decision of a run without a slot that came to an end."""
     runs = _of(target, suite).where(verdict.c.slot.is_(None) & verdict.c.stage.in_(_ENDED))
-    return _first(connection, runs.order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()))
+    return _first(connection, runs.order_by(verdict.c.id.desc()))
 
 
 def weekly(

@@ -51,7 +51,22 @@ def facts(evidence: Evidence, unit: str) -> Facts:
     smallest = {"investigate": None, "rollback": float("nan")}
     score = float(evidence.main.mean.mean())
     return Facts(
-        run, None, "t", Thresholds(3, 5, unit), smallest, score, float("nan"), None, 1, 0, 0, Spend(), seen, False, NOW
+        run,
+        None,
+        "t",
+        Thresholds(3, 5, unit),
+        smallest,
+        score,
+        float("nan"),
+        None,
+        1,
+        0,
+        0,
+        Spend(),
+        [],
+        seen,
+        False,
+        NOW,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from alerts.channel import Health
 from monitor import check
+from monitor.config.models import Schedule
 from monitor.domain.answer import ErrorKind, TargetError
 from monitor.domain.case import Case
 from monitor.replay.budget import Pricer
@@ -58,6 +59,19 @@ async def test_a_suite_that_nothing_can_score_is_a_fault(house):
     report = check.look(house.app())
     assert report.faults == ["ft · support: the headline can score none of the suite's cases"]
     assert report.expectations == {}
+
+
+@pytest.mark.parametrize(("cron", "warned"), [("0 6 * * mon", False), ("0 * * * *", True), ("0 6 * * *", True)])
+def test_a_schedule_that_cuts_its_own_weeks_short_is_warned_of(house, cron, warned):
+    app = house.app()
+    scheduled = replace(app, config=app.config.model_copy(update={"schedule": Schedule(cron=cron)}))
+    assert any("cuts it short" in warning for warning in check.look(scheduled).warnings) is warned
+
+
+def test_thresholds_that_no_baseline_tells_apart_are_refused_before_anything_is_spent(house):
+    house.keys |= {"thresholds": "investigate = 3.0\nrollback = 3.01", "baseline": '"auto"'}
+    (fault,) = check.look(house.app()).faults
+    assert "the smallest gap that works is" in fault
 
 
 async def test_everyone_is_asked_once(house):

@@ -9,7 +9,7 @@ import pytest
 
 from monitor import standing
 from monitor.domain.verdict import Level
-from monitor.rounds import run_now
+from monitor.rounds import run_now, run_slot
 from tests.fakes.house import MONDAY, FakeModel, House
 
 PAIR = [("ft", "support")]
@@ -59,6 +59,39 @@ async def test_what_was_never_measured_is_inconclusive_and_says_how_to_measure_i
     assert (found.level, found.payload["stale"], found.payload["finished_at"]) == (Level.INCONCLUSIVE, True, None)
     assert "`heldout run --target ft`" in found.payload["reasons"][0]
     assert found.payload["thresholds"] == {"investigate": 3.0, "rollback": 5.0, "unit": "points"}
+
+
+async def test_filling_in_an_old_slot_does_not_change_how_things_stand(house):
+    house.keys["cap"] = "1"
+    house.model.wrong = frozenset(f"case-{i:03}" for i in range(20))
+    await house.due()
+    house.clock.move(hours=1)
+    house.model.wrong = frozenset()
+    app = house.app()
+    await run_slot(app, list(app.sites.values()), house.timetable, MONDAY - timedelta(days=7))
+    (found,) = stands(house)
+    assert (found.level, found.payload["slot"]) == (Level.INVESTIGATE, "2026-11-16T06:00:00Z")
+
+
+async def test_a_week_dated_by_a_wrong_clock_does_not_hide_the_later_ones(house):
+    house.clock.now = MONDAY + timedelta(days=400)
+    await house.due()
+    house.clock.now = MONDAY
+    house.keys["cap"] = "1"
+    house.model.wrong = frozenset(f"case-{i:03}" for i in range(20))
+    await house.due()
+    (found,) = stands(house)
+    assert found.level is Level.INVESTIGATE
+
+
+async def test_a_verdict_of_the_future_is_no_verdict(house):
+    house.clock.now = MONDAY + timedelta(days=7)
+    app = house.app()
+    await run_now(app, list(app.sites.values()))
+    house.clock.now = MONDAY
+    (found,) = stands(house)
+    assert (found.level, found.payload["stale"]) == (Level.INCONCLUSIVE, True)
+    assert "was a clock wrong?" in found.payload["reasons"][0]
 
 
 async def test_a_run_on_demand_does_not_talk_a_weeks_alert_away(house):

@@ -14,7 +14,7 @@ from monitor.domain.run import HaltKind
 from monitor.replay.ask import Asked
 from monitor.replay.budget import Budget, BudgetExhaustedError, Call, Caps, Month, Pricer
 from monitor.replay.plan import Question
-from monitor.replay.runner import GRACE, OUTAGE_AFTER, Replay, RunInterruptedError
+from monitor.replay.runner import GRACE, OUTAGE_AFTER, REFUSED_AT_FIRST, Replay, RunInterruptedError
 from tests.fakes.simulated_time import run_simulated
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -52,8 +52,8 @@ class Desk:
         await asyncio.sleep(0.1)
         self.stored.append(question.case.id)
 
-    def replay(self) -> Replay:
-        return Replay(self.questions, self.ask, self.store, self.concurrency, self.stop)
+    def replay(self, *, fresh: bool = False) -> Replay:
+        return Replay(self.questions, self.ask, self.store, self.concurrency, self.stop, fresh)
 
 
 def test_every_question_is_asked_once_and_stored_so_many_at_a_time():
@@ -95,6 +95,14 @@ def test_an_answer_in_between_is_no_outage_and_neither_are_questions_that_are_re
     replay = refused.replay()
     assert run_simulated(replay.run()) is None
     assert (replay.tally.failed, len(refused.stored)) == (100, 100)
+
+
+def test_a_run_whose_first_questions_are_all_refused_is_told_why_and_ends():
+    refused = Desk(100, lambda n: lost(ErrorKind.REFUSED_REQUEST, permanent=True))
+    halt = run_simulated(refused.replay(fresh=True).run())
+    assert halt.kind is HaltKind.FATAL
+    assert f"The first {REFUSED_AT_FIRST} questions were all refused; the last one: nothing came" in halt.message
+    assert refused.asked < REFUSED_AT_FIRST + refused.concurrency
 
 
 @pytest.mark.parametrize("concurrency", [1, 7, 64])
