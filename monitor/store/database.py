@@ -53,9 +53,8 @@ class Database:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.IntegrityError:
-            raise
         except sa.exc.DatabaseError as error:
+            # The driver's own words name tables and columns; the statement's parameters, answers among them, stay out.
             text = str(error.orig)
             waiting_helps = "locked" in text or "busy" in text
             raise DatabaseError(f"{self.describe()}: {text}; {_remedy(text)}", permanent=not waiting_helps) from error
@@ -129,7 +128,10 @@ def _sqlite(url: URL, create: bool) -> Engine:
     if not create and not path.exists():
         raise NoDatabaseError(f"{path}: no such database yet; `heldout run` or `heldout baseline collect` creates it")
     # isolation_level None leaves BEGIN to the listener below, instead of sqlite3's own guess.
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None})
+    # hide_parameters: what a model wrote may be private, and an error's text ends in logs.
+    engine = sa.create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None}, hide_parameters=True
+    )
 
     @sa.event.listens_for(engine, "connect")
     def pragmas(raw: sa.engine.interfaces.DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -161,4 +163,6 @@ def _remedy(text: str) -> str:
         return "its disk is full or broken; free some space on it and run the same command again"
     if "readonly" in text or "unable to open" in text:
         return "see that this user may write to the file and its folder"
+    if "constraint failed" in text:
+        return "what was to be written contradicts what is stored; none of it was kept, and what is stored is intact"
     return "see that the file is a database and its disk is healthy"

@@ -24,15 +24,18 @@ class LockedError(Exception):
 def sole_runner(url: str) -> Iterator[None]:
     """Hold the right to ask targets on the database at `url`; raises LockedError where another process has it.
 
-    DatabaseError where the lock's file cannot be opened, as when another user made it.
+    DatabaseError where the lock's file cannot be opened or locked, as when another user made it.
 
-    The lock stands beside the database file, because SQLite's own locks are held for single transactions.
+    The lock stands beside the database file, because SQLite's own locks are held for single transactions. It stands
+    beside the file itself, not beside a link to it: two paths to one database are one lock.
     """
-    path = Path(f"{make_url(url).database}.lock")
+    path = Path(f"{Path(make_url(url).database or '').resolve()}.lock")
     with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                raise DatabaseError(f"{path}: {error.strerror}; its disk must be one that can lock files") from error
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise LockedError(f"another heldout run (process {holder}) is at work on this database") from None
@@ -46,7 +49,7 @@ def sole_runner(url: str) -> Iterator[None]:
 
 def _opened(path: Path) -> TextIO:
     try:
-        return path.open("a+", encoding="utf-8")
+        return path.open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
         raise DatabaseError(
             f"{path}: {error.strerror}; see that this user may write to it, and that its disk is not full"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from monitor.domain.run import Phase, Spend
 from monitor.domain.score import Score
 from monitor.store import answers, runs
+from monitor.store.database import DatabaseError
 from tests.unit.store.rows import NOW, answer, failure, run
 
 RIGHT, NONE = Score(1.0), Score.unscored("no number in it")
@@ -39,7 +39,7 @@ def test_answers_come_back_by_case_and_repeat_with_the_scores_that_were_asked_fo
 
 def test_an_answer_is_not_stored_twice(begun):
     add(begun, answer("a"))
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DatabaseError, match="constraint failed"):
         add(begun, answer("b"), answer("a"))
     add(begun, answer("a", phase=Phase.CONFIRM), answer("a", 1))
     with begun.read() as connection:
@@ -49,7 +49,7 @@ def test_an_answer_is_not_stored_twice(begun):
 
 
 def test_an_answer_needs_its_run(database):
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DatabaseError, match="constraint failed"):
         add(database, answer("a"))
 
 

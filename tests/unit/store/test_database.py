@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,23 @@ def test_the_folder_may_have_any_name(tmp_path):
     assert revision(opened) == HEAD
     opened.close()
     assert (folder / "held out.db").exists()
+
+
+def test_what_contradicts_the_store_is_told_without_what_was_to_be_written(begun):
+    private = "the patient's own words"
+    with pytest.raises(DatabaseError, match="UNIQUE constraint failed: answer") as raised, begun.write() as connection:
+        answers.add(connection, [answer("a", text=private)], [{}])
+        answers.add(connection, [answer("a", text=private)], [{}])
+    assert raised.value.permanent
+    assert "none of it was kept" in str(raised.value)
+    assert private not in "".join(traceback.format_exception(raised.value))
+    with begun.read() as connection:
+        assert answers.stored(connection, "run-1", answer("a").phase) == {}
+
+
+def test_a_slot_that_is_taken_is_no_error(begun):
+    with begun.write() as connection:
+        assert not runs.begin(connection, run())
 
 
 def test_a_writer_waits_for_another_and_a_reader_for_nobody(begun):

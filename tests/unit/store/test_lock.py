@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -61,6 +62,36 @@ def test_a_holder_that_is_killed_frees_it(url, how):
         holder.communicate(timeout=30)
     with sole_runner(url):
         pass
+
+
+def test_two_paths_to_one_database_are_one_lock(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    real, link = tmp_path / "heldout.db", tmp_path / "elsewhere" / "link.db"
+    # Before the file exists, too: the first two runs on a new database are two as well.
+    link.symlink_to(real)
+    for _ in range(2):
+        with (
+            sole_runner(f"sqlite:///{real}"),
+            pytest.raises(LockedError, match=f"process {os.getpid()}"),
+            sole_runner(f"sqlite:///{link}"),
+        ):
+            pytest.fail("two at a time")
+        real.touch()
+
+
+def test_a_lock_whose_file_takes_no_byte_is_a_lock(tmp_path):
+    # As on a full disk: the lock can be had, and who holds it cannot be written down.
+    (tmp_path / "heldout.db.lock").symlink_to("/dev/full")
+    with sole_runner(f"sqlite:///{tmp_path / 'heldout.db'}"):
+        pass
+
+
+def test_a_lock_file_that_holds_anything_at_all_names_no_process(url, tmp_path):
+    (tmp_path / "heldout.db.lock").write_bytes(b"\xff\xfe")
+    with (tmp_path / "heldout.db.lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(LockedError), sole_runner(url):
+            pytest.fail("two at a time")
 
 
 def test_a_lock_that_cannot_be_had_at_all_is_no_lock_that_somebody_holds(tmp_path):
