@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.domain.answer import Reply
 from monitor.domain.case import Case
-from monitor.targets.chat import CONNECTIONS, KEEP_ALIVE, ChatSettings, ChatTarget
+from monitor.targets.chat import ChatSettings, ChatTarget
 from monitor.targets.wire import count_or_none, object_or_empty, storable, text_of_parts, text_or_none
 
 if TYPE_CHECKING:
@@ -56,19 +56,15 @@ class AnthropicMessages(ChatTarget):
 
     def _client(self) -> AsyncAnthropic:
         if self._sdk is None:
-            import httpx2
             from anthropic import AsyncAnthropic, DefaultAioHttpClient
 
-            limits = httpx2.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE
-            )
             self._sdk = AsyncAnthropic(
                 # The SDK would otherwise take whatever key, profile and address it finds on the machine.
                 api_key=self._settings.key or "none",
                 base_url=self._settings.base_url,
                 timeout=self._settings.timeout,
                 max_retries=0,
-                http_client=DefaultAioHttpClient(limits=limits, timeout=self._settings.timeout),
+                http_client=self._http_client(DefaultAioHttpClient),
             )
         return self._sdk
 
@@ -82,13 +78,15 @@ class AnthropicMessages(ChatTarget):
         if not isinstance(content, list):
             raise self._malformed("without a list of content")
         usage = object_or_empty(body.get("usage"))
-        given = [count for name in _INPUT_COUNTS if (count := count_or_none(usage.get(name))) is not None]
+        given = [count_or_none(usage[name]) for name in _INPUT_COUNTS if usage.get(name) is not None]
+        counts = [count for count in given if count is not None]
         reason = text_or_none(body.get("stop_reason"))
         return Reply(
             # What a refused answer began with is no answer.
             text="" if reason == "refusal" else storable(text_of_parts(content)),
             model=text_or_none(body.get("model")),
             finish_reason=reason,
-            input_tokens=sum(given) if given else None,
+            # A part that is no count makes the sum unknown, not smaller.
+            input_tokens=count_or_none(sum(counts)) if counts and len(counts) == len(given) else None,
             output_tokens=count_or_none(usage.get("output_tokens")),
         )

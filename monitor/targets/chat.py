@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
 from monitor.targets.port import Account
-from monitor.targets.wire import Endpoint, error_inside, parse_object, status_error
+from monitor.targets.wire import LARGEST, Endpoint, error_inside, parse_object, status_error, too_large
 
 if TYPE_CHECKING:
     import httpx2
@@ -93,6 +93,22 @@ class ChatTarget(ABC):
     def _sdk_error(self) -> type[Exception]:
         """The base of the SDK's errors."""
 
+    def _http_client(self, kind: type[httpx2.AsyncClient]) -> httpx2.AsyncClient:
+        """A client of the SDK's `kind` that follows no redirects and stops reading a reply that is too large."""
+        import httpx2
+
+        endpoint = self._endpoint
+
+        class Client(kind):  # type: ignore[valid-type, misc] # each SDK has a class of its own for this
+            async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+                return await _read_whole(await super().send(request, **{**options, "stream": True}), endpoint)
+
+        limits = httpx2.Limits(
+            max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE
+        )
+        # The SDKs would follow a redirect, and so carry the cases to whatever host it names.
+        return Client(limits=limits, timeout=self._settings.timeout, follow_redirects=False)
+
     async def _post(self, body: dict[str, Any]) -> httpx2.Response:
         import aiohttp
         import httpx2
@@ -115,6 +131,8 @@ class ChatTarget(ABC):
         # openai's transport reports a closed connection as a time-out; only a real one has a TimeoutError beneath it.
         cause: BaseException | None = error
         while cause is not None:
+            if isinstance(cause, TargetError):  # ours, raised beneath the SDK
+                return cause
             if isinstance(cause, TimeoutError):
                 message = f"{self._endpoint.place} gave no answer within {self._settings.timeout:g} s"
                 return TargetError(ErrorKind.TIMEOUT, message)
@@ -124,3 +142,21 @@ class ChatTarget(ABC):
 
     def _malformed(self, what: str) -> TargetError:
         return TargetError(ErrorKind.MALFORMED, f"{self._endpoint.place} answered {what}")
+
+
+async def _read_whole(response: httpx2.Response, endpoint: Endpoint) -> httpx2.Response:
+    """`response` with its body read and decoded; `TargetError` as soon as that is more than LARGEST bytes."""
+    import httpx2
+
+    content = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > LARGEST:
+                raise too_large(endpoint)
+    finally:
+        await response.aclose()
+    response.headers.pop("content-encoding", None)
+    return httpx2.Response(
+        response.status_code, headers=response.headers, content=bytes(content), request=response.request
+    )

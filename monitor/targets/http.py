@@ -14,13 +14,21 @@ from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
 from monitor.targets.chat import CONNECTIONS, KEEP_ALIVE
 from monitor.targets.port import Account
-from monitor.targets.wire import Endpoint, error_inside, json_or_text, parse_object, status_error, storable
+from monitor.targets.wire import (
+    LARGEST,
+    Endpoint,
+    error_inside,
+    json_or_text,
+    parse_object,
+    status_error,
+    storable,
+    too_large,
+)
 
 if TYPE_CHECKING:
     import aiohttp
     from jinja2 import Template
 
-LARGEST = 10 * 2**20  # bytes of a reply; beyond it something else than an answer is being sent
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -77,7 +85,12 @@ class HttpEndpoint:
                 raise fault from None
             message = f'{self._endpoint.place} answered without "{self._settings.answer}": {error}'
             raise TargetError(ErrorKind.MALFORMED, message, permanent=True) from None
-        return Reply(text=storable(as_text(answer)), contexts=self._sources(body))
+        try:
+            text = as_text(answer)
+        except RecursionError:  # JSON may nest as deeply as it could just be read
+            message = f'{self._endpoint.place} answered with "{self._settings.answer}" nested too deeply'
+            raise TargetError(ErrorKind.MALFORMED, message, permanent=True) from None
+        return Reply(text=storable(text), contexts=self._sources(body))
 
     async def aclose(self) -> None:
         """Close connections; safe to call twice."""
@@ -138,8 +151,7 @@ class HttpEndpoint:
         async for chunk in response.content.iter_any():
             content += chunk
             if len(content) > LARGEST:
-                message = f"{self._endpoint.place} answered more than {LARGEST // 2**20} MB"
-                raise TargetError(ErrorKind.MALFORMED, message, permanent=True)
+                raise too_large(self._endpoint)
         return bytes(content)
 
     def _client(self) -> aiohttp.ClientSession:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.domain.answer import Reply
 from monitor.domain.case import Case
-from monitor.targets.chat import CONNECTIONS, KEEP_ALIVE, ChatSettings, ChatTarget
+from monitor.targets.chat import ChatSettings, ChatTarget
 from monitor.targets.wire import count_or_none, error_inside, object_or_empty, storable, text_of_parts, text_or_none
 
 if TYPE_CHECKING:
@@ -47,19 +47,15 @@ class OpenAIChat(ChatTarget):
 
     def _client(self) -> AsyncOpenAI:
         if self._sdk is None:
-            import httpx2
             from openai import AsyncOpenAI, DefaultAioHttpClient
 
-            limits = httpx2.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE
-            )
             self._sdk = AsyncOpenAI(
                 # The SDK would otherwise take whatever key and address the environment holds.
                 api_key=self._settings.key or "none",
                 base_url=self._settings.base_url,
                 timeout=self._settings.timeout,
                 max_retries=0,
-                http_client=DefaultAioHttpClient(limits=limits, timeout=self._settings.timeout),
+                http_client=self._http_client(DefaultAioHttpClient),
             )
         return self._sdk
 

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from monitor.domain.answer import ErrorKind, TargetError
 
 SHOWN = 300  # characters of a provider's own words in a message
+LARGEST = 10 * 2**20  # bytes of a reply; beyond it something else than an answer is being sent
+MOST_TOKENS = 10**9  # of one answer; what claims more would overflow a database's sums one day
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|key|xox[a-z])-[\w*.-]{6,}|(?<=Bearer )\S+")
 
@@ -90,9 +92,18 @@ def status_error(endpoint: Endpoint, status: int, headers: Mapping[str, str], bo
     if status >= 500 or status in (409, 425):
         return TargetError(ErrorKind.OVERLOADED, f"{at} could not answer{said}", retry_after=wait)
     if 300 <= status < 400:
-        message = f"{at} redirects to another address{said}. Put that address into the configuration."
+        message = (
+            f"{at} redirects to {_redirected_to(endpoint, headers)}{said}, and redirects are not followed: they would "
+            "carry cases and keys there. If that address is right, put it into the configuration."
+        )
         return TargetError(ErrorKind.REFUSED_REQUEST, message, fatal=True)
     return TargetError(ErrorKind.REFUSED_REQUEST, f"{at} refused the request{said}", permanent=True)
+
+
+def too_large(endpoint: Endpoint) -> TargetError:
+    """The error for a reply of more than LARGEST bytes."""
+    message = f"{endpoint.place} answered more than {LARGEST // 2**20} MB"
+    return TargetError(ErrorKind.MALFORMED, message, permanent=True)
 
 
 def error_inside(endpoint: Endpoint, headers: Mapping[str, str], body: Mapping[str, Any]) -> TargetError | None:
@@ -109,9 +120,11 @@ def _status_inside(error: object) -> int:
     for name in (error.get("status"), error.get("code"), error.get("type")):
         if isinstance(name, int) and 400 <= name < 600:
             return name
-        if isinstance(name, str) and name.isdecimal() and 400 <= int(name[:4]) < 600:
+        if not isinstance(name, str):
+            continue
+        if len(name) == 3 and name.isdecimal() and 400 <= int(name) < 600:
             return int(name)
-        if isinstance(name, str) and name.lower() in _STATUS_OF_TYPE:
+        if name.lower() in _STATUS_OF_TYPE:
             return _STATUS_OF_TYPE[name.lower()]
         if name in _NO_MONEY:
             return 429
@@ -122,12 +135,29 @@ def _code_and_words(body: object) -> tuple[str | None, str]:
     """The provider's name for the error, and what it says about it."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return None, str(error or "")
+        return None, _text(error)
     names = [error.get("code"), error.get("type")]
     known = [name for name in names if isinstance(name, str)]
     special = [name for name in known if name in _NO_MONEY | _REFUSED_KEY or name == "model_not_found"]
     words = error.get("message") or error.get("detail") or ", ".join(known)
-    return next(iter(special or known), None), str(words)
+    return next(iter(special or known), None), _text(words)
+
+
+def _text(words: object) -> str:
+    try:
+        return str(words or "")
+    except RecursionError:  # JSON may nest as deeply as it could just be read
+        return ""
+
+
+def _redirected_to(endpoint: Endpoint, headers: Mapping[str, str]) -> str:
+    """The host alone: the rest of such an address may hold a session or a key."""
+    location = next((value for name, value in headers.items() if name.lower() == "location"), "")
+    try:
+        host = urlsplit(location).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    return endpoint.quote(host) or "another path of the same host"
 
 
 def _refused_key(endpoint: Endpoint, said: str) -> str:
@@ -205,8 +235,8 @@ def storable(text: str) -> str:
 
 
 def count_or_none(value: object) -> int | None:
-    """`value` where it is a whole number of tokens, else None."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """`value` where it is a whole number of tokens that an answer can have (at most 1e9), else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
 
 
 def text_or_none(value: object) -> str | None:
