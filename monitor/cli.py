@@ -120,7 +120,7 @@ def check(
     json: AsJson = False,
 ) -> None:
     """Say whether the configuration works, what it can find, and what it will cost; ask everyone once."""
-    from monitor import show, wiring
+    from monitor import show, show_check, wiring
     from monitor.config.secrets import missing_secrets
 
     loaded = _load(config)
@@ -135,7 +135,7 @@ def check(
             await checks.ask(built, wiring.channels(loaded, os.environ), report)
         with database.read() as connection:
             report.warnings += show.undelivered(connection)
-        show.report(report, as_json=json, offline=offline)
+        show_check.report(report, as_json=json, offline=offline)
         return USAGE if report.faults else FAILED if report.failures else PASS
 
     raise typer.Exit(_work(loaded, work))

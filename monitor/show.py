@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from alerts.deliver import Tally
-    from monitor.check import Expectation, Report
     from monitor.collect import Collected, Offer
     from monitor.decide.plan import Prospect
     from monitor.domain.run import Baseline
@@ -120,7 +119,7 @@ def stamp(moment: datetime) -> str:
 def delivered(sent: Tally) -> None:
     """What went out, and what did not."""
     if sent.sent:
-        line(f"{_count(sent.sent, 'alert')} delivered.", err=True)
+        line(f"{counted(sent.sent, 'alert')} delivered.", err=True)
     for problem in sent.problems:
         line(f"Not delivered yet: {problem}", colour="yellow", err=True)
 
@@ -161,8 +160,8 @@ def undelivered(connection: Connection) -> list[str]:
     from monitor.store import outbox
 
     return [
-        f"{_count(count, 'alert')} for {channel} undelivered since {stamp(since)} ({state}): {error or 'not tried yet'}"
-        for channel, state, count, since, error in outbox.undelivered(connection)
+        f"{counted(rows, 'alert')} for {channel} undelivered since {stamp(since)} ({state}): {error or 'not tried yet'}"
+        for channel, state, rows, since, error in outbox.undelivered(connection)
     ]
 
 
@@ -193,7 +192,10 @@ def offer(offered: Offer) -> None:
         line("Whether it takes more depends on how much these vary; what those cost is said first.", err=True)
     if offered.outlook is not None:
         unit = offered.outlook.plan.unit
-        line(f"With it a week finds, 95 times in 100, a drop of {_smallest(offered.outlook.smallest, unit)}.", err=True)
+        line(
+            f"With it a week finds, 95 times in 100, a drop of {smallest_drops(offered.outlook.smallest, unit)}.",
+            err=True,
+        )
 
 
 def collected(done: Collected, *, as_json: bool) -> None:
@@ -233,11 +235,11 @@ def baseline(
         line(f"{name}: {'unscored' if mean is None else f'{100 * mean:.1f}'}", indent=4)
     line(
         f"A week asks at most {plan.cap} answers a case, and finds, 95 times in 100, a drop of "
-        f"{_smallest(outlook.smallest, plan.unit)}.",
+        f"{smallest_drops(outlook.smallest, plan.unit)}.",
         indent=2,
     )
     if not outlook.cap.reachable:
-        line(_remedy(outlook.cap.baseline_that_would_do, outlook.cap.cases_that_would_do), colour="yellow", indent=2)
+        line(remedy(outlook.cap.baseline_that_would_do, outlook.cap.cases_that_would_do), colour="yellow", indent=2)
 
 
 def _collected_json(done: Collected) -> dict[str, object]:
@@ -259,61 +261,16 @@ def no_baseline(site: Site) -> None:
     line(f"{site.name}: no baseline; `heldout baseline collect {site.target} {site.suite.name}` collects one.")
 
 
-def report(found: Report, *, as_json: bool, offline: bool) -> None:
-    """What `heldout check` found."""
-    if as_json:
-        json_out(found.as_json())
-        return
-    for name, weak in found.suites.items():
-        line(f"Suite {name}: {_count(len(weak), 'warning') if weak else 'healthy'}", colour=None if weak else "green")
-        for weakness in weak:
-            line(f"! {weakness}", colour="yellow", indent=2)
-    for name, expected in found.expectations.items():
-        line(name)
-        expectation(expected)
-    for name, answered in {**found.answered, **found.channels}.items():
-        line(f"✓ {name}: {answered}", colour="green")
-    for warning in found.warnings:
-        line(f"! {warning}", colour="yellow")
-    for problem in (*found.faults, *found.failures):
-        line(f"✗ {problem}", colour="red", err=True)
-    if not found.faults and not found.failures:
-        line(
-            "Nothing was asked (--offline); the configuration is sound." if offline else "Everything answers.",
-            colour="green",
-        )
-
-
-def expectation(expected: Expectation) -> None:
-    """What a week will find and cost."""
-    source = "a typical baseline (none is pinned yet)" if expected.assumed else "its baseline"
-    usd = "" if expected.usd_a_week is None else f", {expected.usd_a_week:.2f} USD"
-    line(f"By {source}, {expected.baseline_repeats} answers to each of {expected.cases} cases:", indent=2)
-    line(f"a drop of {_smallest(expected.smallest, expected.unit)} is found 95 times in 100;", indent=4)
-    line(
-        f"a week without a change takes {expected.answers_a_case:g} "
-        f"{'answer' if expected.answers_a_case == 1 else 'answers'} a case, {expected.calls_a_week} calls{usd} "
-        f"(at most {expected.most_calls_a_week} calls);",
-        indent=4,
-    )
-    line(
-        f"false investigations a year: {expected.false_investigations_a_year:g} simulated, {expected.bound:g} at most.",
-        indent=4,
-    )
-    if expected.assumed:
-        cost = "" if expected.baseline_usd is None else f", about {expected.baseline_usd:.2f} USD"
-        line(f"Collecting that baseline takes {expected.baseline_calls} calls{cost}.", indent=4)
-    if not expected.cap_reachable:
-        line(_remedy(expected.baseline_that_would_do, expected.cases_that_would_do), colour="yellow", indent=4)
-
-
-def _remedy(repeats: int | None, cases: int | None) -> str:
+def remedy(repeats: int | None, cases: int | None) -> str:
+    """What it would take to tell the two thresholds apart."""
     ways = [f"{repeats} baseline answers a case"] if repeats else []
     ways += [f"a test set of {cases} cases"] if cases else []
     return f"Too few to tell the two thresholds apart reliably{': it takes ' + ' or '.join(ways) if ways else ''}."
 
 
-def _smallest(smallest: Mapping[str, float | None], unit: str) -> str:
+def smallest_drops(smallest: Mapping[str, float | None], unit: str) -> str:
+    """The smallest drops that can be confirmed, with their questions."""
+
     def of(name: str) -> str:
         value = smallest.get(name)
         return f"none ({name})" if value is None else f"{value:.1f}{'%' if unit == 'percent' else ' points'} ({name})"
@@ -342,5 +299,6 @@ def baseline_json(
     }
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

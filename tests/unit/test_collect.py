@@ -16,7 +16,7 @@ from monitor.domain.run import RunKind, RunState
 from monitor.replay.budget import Pricer
 from monitor.rounds import run_now
 from monitor.store.tables import baseline
-from tests.fakes.house import CrashError, FakeModel, House
+from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
 
 @pytest.fixture
@@ -180,6 +180,17 @@ async def test_answers_that_cannot_fall_make_no_baseline(house):
     house.model.wrong = frozenset(case.id for case in house.cases)
     with pytest.raises(collect.CollectError, match=r"score 0\.0, from where no drop could be seen"):
         await house.collect()
+
+
+async def test_a_run_that_is_not_over_makes_no_baseline(house):
+    await house.collect()
+    house.clock.now = MONDAY
+    house.model.wrong = frozenset(case.id for case in house.cases[:20])
+    await house.due()
+    app = house.app()
+    waiting = next(run for run in house.runs if run.state is RunState.WAITING)
+    with pytest.raises(collect.CollectError, match="is not over, and a baseline must not grow"):
+        collect.pin(app, app.sites["ft", "support"], waiting, "ada")
 
 
 # Spread over days.

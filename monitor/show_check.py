@@ -1,0 +1,58 @@
+"""What `heldout check` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.show import counted, json_out, line, remedy, smallest_drops
+
+if TYPE_CHECKING:
+    from monitor.check import Expectation, Report
+
+
+def report(found: Report, *, as_json: bool, offline: bool) -> None:
+    """What `heldout check` found."""
+    if as_json:
+        json_out(found.as_json())
+        return
+    for name, weak in found.suites.items():
+        line(f"Suite {name}: {counted(len(weak), 'warning') if weak else 'healthy'}", colour=None if weak else "green")
+        for weakness in weak:
+            line(f"! {weakness}", colour="yellow", indent=2)
+    for name, expected in found.expectations.items():
+        line(name)
+        expectation(expected)
+    for name, answered in {**found.answered, **found.channels}.items():
+        line(f"✓ {name}: {answered}", colour="green")
+    for warning in found.warnings:
+        line(f"! {warning}", colour="yellow")
+    for problem in (*found.faults, *found.failures):
+        line(f"✗ {problem}", colour="red", err=True)
+    if not found.faults and not found.failures:
+        line(
+            "Nothing was asked (--offline); the configuration is sound." if offline else "Everything answers.",
+            colour="green",
+        )
+
+
+def expectation(expected: Expectation) -> None:
+    """What a week will find and cost."""
+    source = "a typical baseline (none is pinned yet)" if expected.assumed else "its baseline"
+    usd = "" if expected.usd_a_week is None else f", {expected.usd_a_week:.2f} USD"
+    line(f"By {source}, {expected.baseline_repeats} answers to each of {expected.cases} cases:", indent=2)
+    line(f"a drop of {smallest_drops(expected.smallest, expected.unit)} is found 95 times in 100;", indent=4)
+    line(
+        f"a week without a change takes {expected.answers_a_case:g} "
+        f"{'answer' if expected.answers_a_case == 1 else 'answers'} a case, {expected.calls_a_week} calls{usd} "
+        f"(at most {expected.most_calls_a_week} calls);",
+        indent=4,
+    )
+    line(
+        f"false investigations a year: {expected.false_investigations_a_year:g} simulated, {expected.bound:g} at most.",
+        indent=4,
+    )
+    if expected.assumed:
+        cost = "" if expected.baseline_usd is None else f", about {expected.baseline_usd:.2f} USD"
+        line(f"Collecting that baseline takes {expected.baseline_calls} calls{cost}.", indent=4)
+    if not expected.cap_reachable:
+        line(remedy(expected.baseline_that_would_do, expected.cases_that_would_do), colour="yellow", indent=4)
