@@ -20,6 +20,7 @@ from monitor.targets.wire import Endpoint, storable
 
 LARGEST = 10 * 2**20  # bytes of standard output
 _LAST_WORDS = 4096  # bytes of standard error that are kept, the last ones
+_LINGER = 1.0  # seconds that are left to a program's children to finish writing, once it has ended itself
 _REAP = 5.0  # seconds for the kernel to hand over a killed program
 _TRY_AGAIN = os.EX_TEMPFAIL  # 75, what programs end with by convention (sysexits.h) when another try may help
 # Set by systemd for the daemon itself: a program that used them would speak in the daemon's name.
@@ -44,7 +45,8 @@ class Command:
 
     Exit status 0: what it wrote to standard output is the answer, as UTF-8 without its final newline. Exit status 75
     (EX_TEMPFAIL): it may be tried again. Any other: an error for this case, with its last line of standard error.
-    At the time-out, or when the run is interrupted, the whole process group is killed.
+    Children that outlive the program may write for one more second. In the end, be it an answer, a time-out or an
+    interruption of the run, the whole process group is killed.
     """
 
     def __init__(self, settings: CommandSettings) -> None:
@@ -65,7 +67,11 @@ class Command:
             stdin.write(question_json(case))
             stdin.close()  # after what is buffered; a program that does not read it is no error
             async with asyncio.timeout(self._settings.timeout):
-                await watcher.over.wait()
+                await watcher.ended.wait()
+            # A child left in the background may hold the output open for ever.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER):
+                    await watcher.over.wait()
         except TimeoutError:
             message = f"{self._name} did not finish within {self._settings.timeout:g} s"
             raise TargetError(ErrorKind.TIMEOUT, message) from None
@@ -110,13 +116,18 @@ class Command:
 
 
 class _Watcher(asyncio.SubprocessProtocol):
-    """Collects what the program writes; `over` is set when it has ended and its output is complete, or too much."""
+    """Collects what the program writes.
+
+    `exited` is set when the program has been reaped, `ended` then too, or when its output is too much, and `over` when
+    it has ended and nobody holds its output open any more, or that is too much.
+    """
 
     def __init__(self) -> None:
         self.out = bytearray()
         self.err = bytearray()
         self.too_much = False
         self.over = asyncio.Event()
+        self.ended = asyncio.Event()
         self.exited = asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -124,26 +135,33 @@ class _Watcher(asyncio.SubprocessProtocol):
             self.err = (self.err + data)[-_LAST_WORDS:]
         elif len(self.out) + len(data) > LARGEST:
             self.too_much = True
+            self.ended.set()
             self.over.set()
         elif not self.too_much:
             self.out += data
 
     def process_exited(self) -> None:
         self.exited.set()
+        self.ended.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.over.set()
 
 
 async def _end(transport: asyncio.SubprocessTransport, watcher: _Watcher) -> None:
-    """Kill the process group unless all is over, close the pipes, and wait until the program is reaped."""
-    if not watcher.exited.is_set() or watcher.too_much or not watcher.over.is_set():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(transport.get_pid(), signal.SIGKILL)
-    transport.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_REAP):
-            await watcher.exited.wait()
+    """Kill what is left of the process group, wait until the program is reaped, and close the pipes.
+
+    In this order: a transport that is closed first reaps the program itself, and asyncio's own watcher, which finds it
+    gone, then complains on standard error.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(transport.get_pid(), signal.SIGKILL)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REAP):
+                await watcher.exited.wait()
+    finally:
+        transport.close()
 
 
 def _signal_name(number: int) -> str:

@@ -177,15 +177,53 @@ def with_a_child(folder: Path, then: str) -> str:
     )
 
 
-@pytest.mark.parametrize(
-    "then", [FOREVER, "import signal; signal.signal(15, signal.SIG_IGN); " + FOREVER, "os._exit(0)"]
-)
+@pytest.mark.parametrize("then", [FOREVER, "import signal; signal.signal(15, signal.SIG_IGN); " + FOREVER])
 async def test_at_the_time_out_the_whole_group_is_killed(tmp_path: Path, then: str) -> None:
     error = await failure(command(tmp_path, with_a_child(tmp_path, then), timeout=1.5))
     assert (error.kind, error.permanent) == (ErrorKind.TIMEOUT, False)
     for name in ("parent", "child"):
         assert await until_gone(await pid_in(tmp_path / name))
     assert no_zombies()
+
+
+async def test_many_time_outs_at_once_are_reaped_by_one_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    target = command(tmp_path, None, "/bin/sleep", "3600", timeout=0.3)
+    errors = await asyncio.gather(*(failure(target) for _ in range(32)))
+    assert {error.kind for error in errors} == {ErrorKind.TIMEOUT}
+    assert no_zombies()
+    assert caplog.messages == []
+
+
+SAYS_AND_ENDS = "sys.stdout.write('The Danube.\\n'); sys.stdout.flush(); os._exit({status})"
+
+
+async def test_an_answer_stands_although_a_child_holds_the_output_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = await command(tmp_path, with_a_child(tmp_path, SAYS_AND_ENDS.format(status=0))).ask(CASE)
+    assert found == Reply("The Danube.")
+    assert await until_gone(await pid_in(tmp_path / "child"))
+    assert no_zombies()
+    assert caplog.messages == []
+
+
+async def test_a_status_stands_although_a_child_holds_the_output_open(tmp_path: Path) -> None:
+    error = await failure(command(tmp_path, with_a_child(tmp_path, SAYS_AND_ENDS.format(status=3))))
+    assert (error.kind, error.permanent) == (ErrorKind.PROGRAM, True)
+    assert "ended with status 3" in error.message
+    assert await until_gone(await pid_in(tmp_path / "child"))
+
+
+async def test_a_child_that_writes_the_rest_is_waited_for(tmp_path: Path) -> None:
+    found = await command(tmp_path, None, "/bin/sh", "-c", "(sleep 0.1; echo Danube) & printf 'The '").ask(CASE)
+    assert found == Reply("The Danube")
+
+
+async def test_after_an_answer_nothing_of_the_group_stays(tmp_path: Path) -> None:
+    written = tmp_path / "child"
+    line = f"sleep 3600 >/dev/null 2>&1 </dev/null & echo $! > {written}; echo ok"
+    assert await command(tmp_path, None, "/bin/sh", "-c", line).ask(CASE) == Reply("ok")
+    assert await until_gone(await pid_in(written))
 
 
 async def test_an_interruption_kills_the_whole_group(tmp_path: Path) -> None:
