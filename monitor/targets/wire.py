@@ -69,6 +69,8 @@ class Endpoint:
                     shown = shown.replace(part, "[secret]")
         shown = _CONTROL.sub(" ", _KEY_LIKE.sub("[secret]", shown)).strip()
         shown = shown.encode("utf-8", "replace").decode("utf-8")
+        # What is left of invisible characters: tags, marks of direction, what Unicode has not assigned.
+        shown = "".join(char if char.isprintable() else " " for char in shown[: SHOWN + 1])
         return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
 
 
