@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-FAILED, USAGE = 1, 2
+from monitor.exits import FAILED, USAGE
 
 
 def expected() -> tuple[type[BaseException], ...]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from monitor import collect, cycle
+from monitor import collect, cycle, orphans
 from monitor.cycle import App, Done
 from monitor.decide.due import Timetable, due_slot
 from monitor.decide.week import Evidence, Step, shown
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage
+from monitor.replay.runner import RunInterruptedError
 from monitor.site import Site
 from monitor.store import runs, verdicts
 
@@ -28,40 +29,58 @@ class NothingToRunError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A site that could not be built, or whose run ended in an error; the others of its round went on."""
+
+    site: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
-    """What one command did: runs that were taken up, baselines that went on or failed to, and what was not due."""
+    """What one command did: runs that were taken up, baselines that went on or failed to, and what was not due.
+
+    `broken` holds errors of every kind, mistakes in the program among them: who called has to explain or raise each.
+    """
 
     done: tuple[Done, ...]
     collected: tuple[collect.Collected, ...] = ()
     idle: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    broken: tuple[Broken, ...] = ()
 
 
 async def run_due(app: App, timetable: Timetable) -> Round:
-    """Do all that the schedule wants now: due slots, stages and confirmations that wait, batches of baselines."""
+    """Do all that the schedule wants now: due slots, stages and confirmations that wait, batches of baselines.
+
+    Raises RunInterruptedError when a person stops it, and no error of a single site.
+    """
     now = app.place.now()
-    tasks, idle = [], []
-    for site in app.scheduled:
+    idle, failed = orphans.unowned(app)
+    waiting = _collecting(app, now)
+
+    async def week(site: Site) -> Done | str:
         run, reason = _due(app, site, timetable, now)
-        if run is None:
-            idle.append(f"{site.name}: {reason}")
-        else:
-            tasks.append(cycle.take_up(app, site, run, patient=True))
-    done = await _together(tasks)
-    collected, failed = [], []
-    for site, batch in _collecting(app, now):
-        try:
-            collected.append(await collect.go_on(app, site, batch))
-        except collect.CollectError as error:
-            # Its due time has passed, so the next round tries again; weeks that were measured are told all the same.
-            failed.append(str(error))
-    return Round(tuple(done), tuple(collected), tuple(idle), tuple(failed))
+        return f"{site.name}: {reason}" if run is None else await cycle.take_up(app, site, run, patient=True)
+
+    found, broken = await _together([(site.name, week(site)) for site in app.scheduled])
+    collected = []
+    # Its due time has passed, so the next round tries again; weeks that were measured are told all the same.
+    for site, batch in waiting:
+        gone_on, stopped = await _together([(site.name, collect.go_on(app, site, batch))])
+        collected += gone_on
+        failed += [str(one.error) for one in stopped if isinstance(one.error, collect.CollectError)]
+        broken += [one for one in stopped if not isinstance(one.error, collect.CollectError)]
+    return _round(app, found, broken, tuple(collected), tuple(idle), tuple(failed))
 
 
 async def run_now(app: App, sites: Sequence[Site]) -> Round:
     """Replay at once, with every stage and confirmation; raises no alert. An interrupted replay is gone on with."""
-    started = [_ad_hoc(app, site) for site in sites]
-    return Round(tuple(await _together([cycle.take_up(app, s, r, patient=False) for s, r in started])))
+
+    async def replay(site: Site) -> Done | str:
+        return await cycle.take_up(app, site, _ad_hoc(app, site), patient=False)
+
+    return _round(app, *await _together([(site.name, replay(site)) for site in sites]))
 
 
 async def run_slot(app: App, sites: Sequence[Site], timetable: Timetable, slot: datetime) -> Round:
@@ -73,16 +92,35 @@ async def run_slot(app: App, sites: Sequence[Site], timetable: Timetable, slot: 
         following = timetable.following(slot)
         hint = f"; the next after it is {following:%Y-%m-%dT%H:%M:%SZ}" if following else ""
         raise NothingToRunError(f"{slot:%Y-%m-%dT%H:%M:%SZ} is not a slot of the schedule ({timetable.cron}){hint}")
-    tasks, idle = [], []
-    for site in sites:
+
+    async def week(site: Site) -> Done | str:
         with app.place.database.read() as connection:
             run = runs.of_slot(connection, site.target, site.suite.name, slot)
         run = run or cycle.begin(app, site, RunKind.WEEK, slot)
         if run is None or run.state is RunState.DONE:
-            idle.append(f"{site.name}: the slot of {slot:%Y-%m-%d %H:%M} UTC has its run")
-        else:
-            tasks.append(cycle.take_up(app, site, run, patient=False))
-    return Round(tuple(await _together(tasks)), idle=tuple(idle))
+            return f"{site.name}: the slot of {slot:%Y-%m-%d %H:%M} UTC has its run"
+        return await cycle.take_up(app, site, run, patient=False)
+
+    return _round(app, *await _together([(site.name, week(site)) for site in sites]))
+
+
+def _round(
+    app: App,
+    found: Sequence[Done | str],
+    broken: Sequence[Broken],
+    collected: tuple[collect.Collected, ...] = (),
+    idle: tuple[str, ...] = (),
+    failed: tuple[str, ...] = (),
+) -> Round:
+    """What was found, sorted: runs that were taken up, and why others were not; with the sites that were left out."""
+    left_out = [Broken(f"{target} · {suite}", error) for (target, suite), error in app.left_out.items()]
+    return Round(
+        done=tuple(one for one in found if isinstance(one, Done)),
+        collected=collected,
+        idle=(*(one for one in found if isinstance(one, str)), *idle),
+        failed=failed,
+        broken=(*left_out, *broken),
+    )
 
 
 def _due(app: App, site: Site, timetable: Timetable, now: datetime) -> tuple[Run | None, str]:
@@ -134,7 +172,7 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     cycle.conclude(app, site, run, setting, measured, ended)
 
 
-def _ad_hoc(app: App, site: Site) -> tuple[Site, Run]:
+def _ad_hoc(app: App, site: Site) -> Run:
     now = app.place.now()
     with app.place.database.read() as connection:
         last = runs.latest(connection, site.target, site.suite.name, [RunKind.AD_HOC])
@@ -144,11 +182,11 @@ def _ad_hoc(app: App, site: Site) -> tuple[Site, Run]:
         and now - last.created_at <= TAKEN_UP_WITHIN
         and (last.suite_fingerprint, last.target_fingerprint) == (site.suite.fingerprint, site.fingerprint)
     ):
-        return site, replace(last, state=RunState.RUNNING)
+        return replace(last, state=RunState.RUNNING)
     run = cycle.begin(app, site, RunKind.AD_HOC, None)
     if run is None:
-        raise NothingToRunError(f"{site.name}: its run could not be begun")
-    return site, run
+        raise NothingToRunError("its run could not be begun")
+    return run
 
 
 def _collecting(app: App, now: datetime) -> list[tuple[Site, Run]]:
@@ -162,15 +200,25 @@ def _collecting(app: App, now: datetime) -> list[tuple[Site, Run]]:
     return found
 
 
-async def _together(tasks: Sequence[Awaitable[T]]) -> list[T]:
-    """All at once; the first error is raised when the others have come to an end, so that what they store is stored."""
+async def _together(tasks: Sequence[tuple[str, Awaitable[T]]]) -> tuple[list[T], list[Broken]]:
+    """All sites at once: what each came to, or its error, so that one that breaks silences no other.
+
+    What ends everything is raised when all have come to an end, so that what they store is stored: an interruption, and
+    what is no Exception. An error that another site met meanwhile is met again by the run that goes on.
+    """
     finished: list[T] = []
-    first_error: BaseException | None = None
-    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            first_error = first_error or outcome
+    broken: list[Broken] = []
+    ended: BaseException | None = None
+    outcomes = await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
+    for (site, _), outcome in zip(tasks, outcomes, strict=True):
+        if isinstance(outcome, RunInterruptedError) or (
+            isinstance(outcome, BaseException) and not isinstance(outcome, Exception)
+        ):
+            ended = ended or outcome
+        elif isinstance(outcome, Exception):
+            broken.append(Broken(site, outcome))
         else:
             finished.append(outcome)
-    if first_error is not None:
-        raise first_error
-    return finished
+    if ended is not None:
+        raise ended
+    return finished, broken

@@ -53,10 +53,11 @@ def json_out(value: object) -> None:
     typer.echo("".join(c if c == "\n" or _harmless(c) else json.dumps(c)[1:-1] for c in text))
 
 
-def round_(done: Round, *, as_json: bool, following: datetime | None) -> None:
-    """What `heldout run` did."""
+def round_(done: Round, broken: Sequence[str], *, as_json: bool, following: datetime | None) -> None:
+    """What `heldout run` did; `broken` says what stopped some of it, a fault a line."""
+    failed = [*done.failed, *broken]
     if as_json:
-        json_out({"schema": 1, "verdicts": [one.verdict.as_json() for one in done.done]})
+        json_out({"schema": 1, "verdicts": [one.verdict.as_json() for one in done.done], "failed": failed})
     else:
         for one in done.done:
             verdict(one.verdict.as_json())
@@ -64,8 +65,9 @@ def round_(done: Round, *, as_json: bool, following: datetime | None) -> None:
                 line(f"It goes on at {stamp(one.run.due_at)}, with `heldout run --due`.", indent=2)
         for batch in done.collected:
             collected(batch, as_json=False)
-    for failure in done.failed:
-        line(failure, colour="red", err=True)
+    for failure in failed:
+        for part in failure.split("\n"):
+            line(part, colour="red", err=True)
     for reason in done.idle:
         line(f"Nothing to do for {reason}.", err=as_json)
     if following is not None:

@@ -19,7 +19,6 @@ from monitor.store.database import Database, open_database
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
 if TYPE_CHECKING:
     from alerts.channel import Channel
-    from monitor.config.faults import Fault
     from monitor.config.models import Config, SuiteConfig, TargetConfig
     from monitor.cycle import App
     from monitor.decide.due import Timetable
@@ -60,22 +59,6 @@ def open_store(config: Config, environ: Mapping[str, str], *, create: bool = Tru
     return open_database(database_url(config, environ), create=create)
 
 
-def load_suites(config: Config, names: Iterable[str]) -> dict[str, Suite]:
-    """The named suites with their cases; raises one SuiteError with the faults of all of them."""
-    from monitor.suites.load import SuiteError, load_suite
-
-    suites: dict[str, Suite] = {}
-    faults: list[Fault] = []
-    for name in names:
-        try:
-            suites[name] = load_suite(name, config.suites[name].cases)
-        except SuiteError as error:
-            faults.extend(error.faults)
-    if faults:
-        raise SuiteError(faults)
-    return suites
-
-
 def grader(table: SuiteConfig) -> Grader:
     """The scorers of a suite."""
     from monitor.grading import Grader
@@ -92,8 +75,13 @@ def build(
     only: Callable[[str, str], bool] = lambda target, suite: True,
     watch: Callable[[str, Tally], None] = lambda label, tally: None,
     stop: asyncio.Event | None = None,
+    tolerant: bool = False,
 ) -> App:
-    """Everything that runs share; call it in an event loop. `only(target, suite)` chooses the sites that are read."""
+    """Everything that runs share; call it in an event loop. `only(target, suite)` chooses the sites that are read.
+
+    Raises SuiteError with the faults of all suites, or TargetConfigError, where a site cannot be built. Where
+    `tolerant`, that site is left out, and the App says why; it is raised only where no site is left.
+    """
     from monitor.cycle import App
     from monitor.replay.budget import Month
     from monitor.replay.limiter import Limiters
@@ -101,21 +89,60 @@ def build(
     from monitor.store import answers
 
     pairs = [(t, s) for t, table in config.targets.items() for s in table.suites if only(t, s)]
-    suites = load_suites(config, {s: None for _, s in pairs})
     # Jitter need not be repeatable, and must differ between processes.
     limiters = Limiters(random.Random())  # noqa: S311
+    sites, left_out = _sites(config, environ, pairs, limiters)
+    if left_out and not (tolerant and sites):
+        raise _together(left_out.values())
     month_begins = clock().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with database.read() as connection:
         spent = answers.spend_since(connection, month_begins).usd or 0.0
     return App(
         config=config,
         place=Workplace(database, clock, stop or asyncio.Event(), watch),
-        sites={(t, s): site(config, environ, t, suites[s], limiters) for t, s in pairs},
+        sites=sites,
         channels=tuple(channel_names(config)),
         show_cases=config.alerts.slack is not None and config.alerts.slack.show_cases,
         month=Month(config.budget.usd_per_month, spent),
         new_id=new_id,
+        left_out=left_out,
     )
+
+
+def _sites(
+    config: Config, environ: Mapping[str, str], pairs: Iterable[tuple[str, str]], limiters: Limiters
+) -> tuple[dict[tuple[str, str], Site], dict[tuple[str, str], Exception]]:
+    """The sites of those (target, suite), each suite read once; and why some cannot be built."""
+    from monitor.suites.load import SuiteError, load_suite
+    from monitor.targets.build import TargetConfigError
+
+    suites: dict[str, Suite | SuiteError] = {}
+    sites: dict[tuple[str, str], Site] = {}
+    left_out: dict[tuple[str, str], Exception] = {}
+    for target, name in pairs:
+        if name not in suites:
+            try:
+                suites[name] = load_suite(name, config.suites[name].cases)
+            except SuiteError as error:
+                suites[name] = error
+        suite = suites[name]
+        if isinstance(suite, SuiteError):
+            left_out[target, name] = suite
+            continue
+        try:
+            sites[target, name] = site(config, environ, target, suite, limiters)
+        except TargetConfigError as error:
+            left_out[target, name] = error
+    return sites, left_out
+
+
+def _together(errors: Iterable[Exception]) -> Exception:
+    """The one error to raise for several: the faults of all suites in one, else the first."""
+    from monitor.suites.load import SuiteError
+
+    distinct = list(dict.fromkeys(errors))
+    faults = [fault for error in distinct if isinstance(error, SuiteError) for fault in error.faults]
+    return SuiteError(faults) if faults else distinct[0]
 
 
 def site(config: Config, environ: Mapping[str, str], name: str, suite: Suite, limiters: Limiters) -> Site:

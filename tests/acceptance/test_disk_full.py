@@ -47,7 +47,7 @@ def home(tmp_path: Path, disk: Path, known: list[Case], server: Fake, chat: Fake
 
 
 def test_a_full_disk_stops_a_collection_and_loses_nothing(home: Home, server: Fake, disk: Path) -> None:
-    home.run("check", code=PASS)  # writes the schema
+    home.run("db", "upgrade", code=PASS)  # writes the schema
     asked = server.tell()["answered"]
     fill(disk, leave=160 * 1024)
     stopped = home.run("baseline", "collect", "bot", "support", "--yes", code=FAILED)

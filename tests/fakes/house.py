@@ -57,8 +57,8 @@ concurrency = 4
 """
 
 
-class CrashError(Exception):
-    """What a test raises where a process would have died."""
+class CrashError(BaseException):
+    """What a test raises where a process would have died: nothing that handles errors may handle it."""
 
 
 class FakeClock:
@@ -113,8 +113,9 @@ class FakeModel:
             raise CrashError(f"at call {number}")
         await asyncio.sleep(0)
         reply = None if self.down(case.id) else self.reply(case)
-        call.settle(reply)
-        return Asked(reply, None if reply else self.error, 1, 0.25, now, now)
+        error = None if reply else self.error
+        call.settle(reply, error)
+        return Asked(reply, error, 1, 0.25, now, now)
 
 
 class House:

@@ -9,7 +9,6 @@ from pathlib import Path
 from shutil import copyfile
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from alerts.alert import Kind
 from monitor import cycle
@@ -19,6 +18,7 @@ from monitor.domain.run import HaltKind, RunKind, RunState
 from monitor.replay.budget import Pricer
 from monitor.replay.runner import RunInterruptedError
 from monitor.rounds import run_now
+from monitor.store.database import DatabaseError
 from monitor.store.tables import alert, answer, failure, outbox, run, score, verdict
 from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
@@ -93,8 +93,9 @@ async def test_verdict_alert_message_and_the_runs_state_are_written_together_or_
     before = [house.rows(table) for table in (run, verdict, alert, outbox)]
     with house.database.write() as connection:
         connection.exec_driver_sql(f"CREATE TRIGGER broken BEFORE {fails} BEGIN SELECT RAISE(ABORT, 'broken'); END")
-    with pytest.raises(IntegrityError, match="broken"):
-        await house.due()
+    (stopped,) = (await house.due()).broken
+    assert isinstance(stopped.error, DatabaseError)
+    assert "broken" in str(stopped.error)
     assert [house.rows(table) for table in (run, verdict, alert, outbox)] == before
     with house.database.write() as connection:
         connection.exec_driver_sql("DROP TRIGGER broken")
@@ -322,6 +323,23 @@ async def test_a_failure_is_never_a_score(house):
     assert len(house.rows(failure)) > 1
     assert {row.case_id for row in house.rows(failure)} == {"case-007"}
     assert last["calls"] == len(house.model.asked)
+
+
+async def test_why_questions_got_no_answer_is_said(house):
+    await pinned(house)
+    house.model.down = lambda case: case == "case-007"
+    await now(house)
+    assert any("got no answer after all tries" in reason for reason in house.said[-1]["reasons"])
+
+
+async def test_cases_that_are_gone_are_counted(house):
+    await pinned(house)
+    house.cases = house.cases[:30]
+    await now(house)
+    assert any("10 of the cases then are gone; the 30 in common" in reason for reason in house.said[-1]["reasons"])
+    house.cases = house.cases[:10]
+    await now(house)
+    assert (house.said[-1]["verdict"], house.said[-1]["cause"]) == ("inconclusive", "test-set")
 
 
 async def test_an_outage_ends_the_run_without_asking_everyone(house):
