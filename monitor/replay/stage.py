@@ -61,8 +61,10 @@ async def replay_stage(
         kept = [_answer(stage, question, asked, pricer, now) for question, asked in batch if asked.reply is not None]
         lost = [_failure(stage, question, asked, now) for question, asked in batch if asked.error is not None]
         cases = {question.case.id: question.case for question, _ in batch}
+        # Before the lock is taken: a metric may be slow, and other runs of this database wait for the lock.
+        scores = [grader.grade(one.text, cases[one.case_id]) for one in kept]
         with place.database.write() as connection:
-            answers.add(connection, kept, [grader.grade(one.text, cases[one.case_id]) for one in kept])
+            answers.add(connection, kept, scores)
             answers.add_failures(connection, lost)
 
     async with Recorder[tuple[Question, Asked]](write) as recorder:
@@ -70,7 +72,7 @@ async def replay_stage(
         async def store(question: Question, asked: Asked) -> None:
             await recorder.put((question, asked))
             if asked.reply is not None:
-                replay.tally.usd += pricer.cost(asked.reply.input_tokens, asked.reply.output_tokens) or 0.0
+                replay.tally.usd += pricer.charge(question.case, asked.reply) or 0.0
             place.watch(stage.label, replay.tally)
 
         def asking(question: Question) -> Awaitable[Asked]:
@@ -103,7 +105,7 @@ def _answer(stage: Stage, question: Question, asked: Asked, pricer: Pricer, now:
         finish_reason=reply.finish_reason,
         input_tokens=reply.input_tokens,
         output_tokens=reply.output_tokens,
-        usd=pricer.cost(reply.input_tokens, reply.output_tokens),
+        usd=pricer.charge(question.case, reply),
         contexts=tuple(storable(context) for context in reply.contexts),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +14,8 @@ from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
 from monitor.domain.run import Phase, Run, RunKind, RunState
 from monitor.grading import Grader
-from monitor.metrics import build_metric
+from monitor.metrics import Metric, build_metric
+from monitor.metrics.metric import Plan
 from monitor.replay.ask import Asked
 from monitor.replay.budget import Pricer
 from monitor.replay.runner import Tally
@@ -40,7 +43,9 @@ def came(reply: Reply | TargetError) -> Asked:
     return Asked(good, None if isinstance(reply, Reply) else reply, 2, 0.5, NOW, NOW)
 
 
-async def replay(database, reply, *, repeats=1, phase=Phase.MAIN, pricer=None, watch=lambda label, tally: None):
+async def replay(
+    database, reply, *, repeats=1, phase=Phase.MAIN, pricer=None, watch=lambda label, tally: None, grader=GRADER
+):
     asked = []
 
     async def ask(case: Case) -> Asked:
@@ -49,7 +54,7 @@ async def replay(database, reply, *, repeats=1, phase=Phase.MAIN, pricer=None, w
 
     place = Workplace(database, lambda: NOW, asyncio.Event(), watch)
     stage = Stage("r", phase, CASES, repeats, "ft · s")
-    halt = await replay_stage(place, stage, GRADER, ask, pricer or Pricer(None, None), 2)
+    halt = await replay_stage(place, stage, grader, ask, pricer or Pricer(None, None), 2)
     return asked, halt
 
 
@@ -112,3 +117,31 @@ async def test_nothing_to_ask_connects_to_nobody(database):
         assert answers.stored(connection, "r", Phase.MAIN) == {}
     assert (await replay(database, lambda case: Reply("yes"), repeats=0)) == ([], None)
     assert rows(database, answer) == []
+
+
+async def test_an_answer_whose_tokens_nobody_counted_is_stored_at_the_most_it_may_cost(database):
+    seen: list[float] = []
+    pricer = Pricer(1.0, 2.0, most_output=1000)
+    await replay(database, lambda case: Reply("yes"), pricer=pricer, watch=lambda label, tally: seen.append(tally.usd))
+    assert [row.usd for row in rows(database, answer)] == [pricer.most(CASES[0])] * 3
+    assert pricer.most(CASES[0]) > 0.002
+    assert seen[-1] == pytest.approx(3 * pricer.most(CASES[0]))
+    with database.read() as connection:
+        assert answers.spend(connection, "r").usd == pytest.approx(3 * pricer.most(CASES[0]))
+
+
+async def test_an_answer_of_an_unpriced_target_has_no_cost(database):
+    await replay(database, lambda case: Reply("yes", input_tokens=1, output_tokens=1))
+    assert [row.usd for row in rows(database, answer)] == [None] * 3
+
+
+async def test_others_may_write_while_answers_are_scored(database, tmp_path):
+    def compare(answered: str, expected: str) -> float:
+        with closing(sqlite3.connect(tmp_path / "heldout.db", timeout=0.05, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+        return 1.0
+
+    metric = Metric("slow", "slow", Plan(lambda case: (case.expected,), compare))
+    await replay(database, lambda case: Reply("yes"), grader=Grader({"slow": metric}, {"slow": 1.0}))
+    assert [row.value for row in rows(database, score)] == [1.0] * 3
