@@ -23,8 +23,8 @@ class Permit(Protocol):
         """Set one call aside, just before it is made; BudgetExhaustedError ends the asking."""
         ...
 
-    def settle(self, reply: Reply | None) -> None:
-        """The call that was set aside is over: with a reply, or None where it failed or was interrupted."""
+    def settle(self, reply: Reply | None, error: TargetError | None) -> None:
+        """The call that was set aside is over: with a reply, with an error, or with neither, being interrupted."""
         ...
 
 
@@ -130,14 +130,16 @@ class _Asking:
         self.permit.reserve()
         lease.sent()
         sent = self.clock()
+        failed: TargetError | None = None
         try:
             self.reply = await self._send(sent)
         except TargetError as error:
+            failed = error
             lease.failed(error)
             return error
         finally:
             self.latency = self.clock() - sent
-            self.permit.settle(self.reply)
+            self.permit.settle(self.reply, failed)
         lease.succeeded(_tokens(self.reply))
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from monitor.domain.answer import Reply
+from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
 
 
@@ -17,6 +17,8 @@ class BudgetExhaustedError(Exception):
 _UNBOUNDED_OUTPUT = 2048
 # Bytes of text a token holds at the least, in the languages that cost most; reserving too much only ends a run early.
 _BYTES_PER_TOKEN = 2.0
+# Calls that gave no usable answer, although the provider may have written, and billed, a whole one.
+_MAY_BE_BILLED = frozenset({ErrorKind.TIMEOUT, ErrorKind.MALFORMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,13 @@ class Pricer:
             return None
         return (input_tokens * self.input_price + output_tokens * self.output_price) / 1e6
 
+    def charge(self, case: Case, reply: Reply) -> float | None:
+        """What an answer counts for: its cost or, where the provider does not say, the most; None without a price."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        usd = self.cost(reply.input_tokens, reply.output_tokens)
+        return self.most(case) if usd is None else usd
+
     def most(self, case: Case) -> float:
         """The most that asking `case` once may cost; 0 without a price, where only the cap on calls holds."""
         if self.input_price is None or self.output_price is None:
@@ -126,7 +135,9 @@ class Pricer:
 class Call:
     """The permit of one case: each call is reserved at the most it may cost, and settled at what it did cost.
 
-    A provider bills answers; what a call that failed may have cost is unknown, and counted as a call alone.
+    Where that is unknown it is settled at what was reserved, so that the caps hold: an answer without a count of
+    tokens, a call that was interrupted, that timed out, or whose answer could not be read. One that the provider
+    refused, or that never reached it, costs nothing.
     """
 
     budget: Budget
@@ -140,9 +151,14 @@ class Call:
         """Before a call; raises BudgetExhaustedError where it could pass a cap."""
         self.budget.reserve(self._most)
 
-    def settle(self, reply: Reply | None) -> None:
-        """After a call."""
-        usd = self.pricer.cost(reply.input_tokens, reply.output_tokens) if reply else None
-        self.budget.settle(self._most, usd or 0.0)
+    def settle(self, reply: Reply | None, error: TargetError | None = None) -> None:
+        """After a call, with its reply or its error; with neither where it was interrupted."""
+        self.budget.settle(self._most, self._usd(reply, error))
         if reply is not None:
             self.pricer.saw(self.case, reply.input_tokens, reply.output_tokens)
+
+    def _usd(self, reply: Reply | None, error: TargetError | None) -> float:
+        if reply is not None:
+            usd = self.pricer.cost(reply.input_tokens, reply.output_tokens)
+            return self._most if usd is None else usd
+        return self._most if error is None or error.kind in _MAY_BE_BILLED else 0.0

@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from monitor.domain.answer import Reply
+from monitor.domain.answer import Reply, TargetError
 from monitor.domain.case import Case
 from monitor.replay.ask import RetryPolicy, ask
 from monitor.replay.limiter import Limiters
@@ -40,7 +40,7 @@ class Counted:
     def reserve(self) -> None:
         self.calls += 1
 
-    def settle(self, reply: Reply | None) -> None:
+    def settle(self, reply: Reply | None, error: TargetError | None) -> None:
         pass
 
 

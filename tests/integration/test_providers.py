@@ -30,7 +30,7 @@ class Counted:
     def reserve(self) -> None:
         self.calls += 1
 
-    def settle(self, reply: Reply | None) -> None:
+    def settle(self, reply: Reply | None, error: TargetError | None) -> None:
         pass
 
 

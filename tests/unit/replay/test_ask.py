@@ -30,15 +30,16 @@ class Permit:
     def __init__(self, calls: int = 10**9) -> None:
         self.calls = calls
         self.reserved = 0
-        self.settled: list[Reply | None] = []
+        self.settled: list[Reply | ErrorKind | None] = []
 
     def reserve(self) -> None:
         if self.reserved == self.calls:
             raise NoBudgetError
         self.reserved += 1
 
-    def settle(self, reply: Reply | None) -> None:
-        self.settled.append(reply)
+    def settle(self, reply: Reply | None, error: TargetError | None) -> None:
+        assert reply is None or error is None
+        self.settled.append(error.kind if error else reply)
 
 
 class Target:
@@ -94,7 +95,7 @@ def test_what_may_help_is_tried_again_and_each_call_is_counted(kind: ErrorKind) 
     permit = Permit()
     found, _ = asked(Target([error(kind), error(kind), REPLY]), permit)
     assert (found.reply, found.error, found.attempts, found.latency) == (REPLY, None, 3, 1.0)
-    assert permit.settled == [None, None, REPLY]
+    assert permit.settled == [kind, kind, REPLY]
 
 
 @pytest.mark.parametrize("fatal", [True, False])
@@ -211,7 +212,7 @@ def test_the_budget_is_asked_before_each_retry() -> None:
     with pytest.raises(NoBudgetError):
         asked(target, permit)
     assert len(target.moments) == 3
-    assert permit.settled == [None] * 3
+    assert permit.settled == [ErrorKind.OVERLOADED] * 3
 
 
 def test_a_cancellation_ends_the_call_and_frees_its_place() -> None:

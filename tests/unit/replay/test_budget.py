@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.domain.answer import Reply
+from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case, Message
 from monitor.replay.budget import Budget, BudgetExhaustedError, Call, Caps, Month, Pricer
 
@@ -117,20 +117,70 @@ def test_what_an_answer_is_expected_to_cost():
     assert Pricer(0.0, 1e6).expected([], None) == 300
 
 
-def test_a_call_that_failed_is_counted_and_costs_nothing_that_is_known():
-    ledger, pricer = budget(), Pricer(1.0, 1.0, 100)
+def settled(reply: Reply | None, kind: ErrorKind | None = None, pricer: Pricer | None = None) -> tuple[Budget, float]:
+    """The ledger after one call, and the most that the call could cost."""
+    ledger, pricer = budget(), pricer or Pricer(1.0, 1.0, 100)
     call = Call(ledger, pricer, CASE)
+    most = pricer.most(CASE)
     call.reserve()
-    call.settle(None)
-    call.reserve()
-    call.settle(Reply("yes", input_tokens=1000, output_tokens=1000))
-    assert (ledger.calls, ledger.usd) == (2, pytest.approx(0.002))
-    assert ledger.reserved_usd == pytest.approx(0.0)
+    call.settle(reply, None if kind is None else TargetError(kind, "no answer"))
+    assert (ledger.calls, ledger.reserved_calls) == (1, 0)
+    assert (ledger.reserved_usd, ledger.month.reserved) == (0.0, 0.0)
+    assert ledger.month.spent == ledger.usd
+    return ledger, most
 
 
-def test_a_reply_without_a_count_of_tokens_costs_nothing_that_is_known():
-    ledger = budget()
-    call = Call(ledger, Pricer(1.0, 1.0, 100), CASE)
-    call.reserve()
-    call.settle(Reply("yes"))
-    assert (ledger.calls, ledger.usd) == (1, 0.0)
+def test_an_answer_costs_what_the_provider_counts() -> None:
+    ledger, _ = settled(Reply("yes", input_tokens=1000, output_tokens=1000))
+    assert ledger.usd == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ErrorKind.RATE_LIMITED,
+        ErrorKind.OVERLOADED,
+        ErrorKind.CONNECTION,
+        ErrorKind.REFUSED_REQUEST,
+        ErrorKind.AUTHENTICATION,
+        ErrorKind.NOT_FOUND,
+    ],
+)
+def test_a_call_that_was_refused_or_never_arrived_costs_nothing(kind: ErrorKind) -> None:
+    assert settled(None, kind)[0].usd == 0.0
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.TIMEOUT, ErrorKind.MALFORMED, None])
+def test_a_call_that_may_have_been_billed_costs_the_most(kind: ErrorKind | None) -> None:
+    ledger, most = settled(None, kind)
+    assert ledger.usd == most > 0.0
+
+
+@pytest.mark.parametrize("counts", [(None, None), (10, None), (None, 10)])
+def test_an_answer_without_a_count_of_tokens_costs_the_most(counts: tuple[int | None, int | None]) -> None:
+    reply = Reply("yes", input_tokens=counts[0], output_tokens=counts[1])
+    ledger, most = settled(reply)
+    assert ledger.usd == most > 0.0
+    assert Pricer(1.0, 1.0, 100).charge(CASE, reply) == most
+
+
+def test_without_a_price_nothing_is_charged() -> None:
+    assert settled(Reply("yes"), pricer=Pricer(None, None))[0].usd == 0.0
+    assert settled(None, ErrorKind.TIMEOUT, Pricer(None, None))[0].usd == 0.0
+    assert Pricer(None, None).charge(CASE, Reply("yes", input_tokens=5, output_tokens=5)) is None
+
+
+def test_what_is_counted_is_charged_at_its_price() -> None:
+    assert Pricer(2.0, 8.0, 100).charge(CASE, Reply("yes", input_tokens=1000, output_tokens=500)) == 0.006
+
+
+@pytest.mark.parametrize("failed", [None, TargetError(ErrorKind.TIMEOUT, "too slow")])
+def test_a_provider_that_never_counts_does_not_get_past_the_cap(failed: TargetError | None) -> None:
+    ledger = budget(usd=0.0105, calls=1000)
+    call = Call(ledger, Pricer(1.0, 1.0, 850), CASE)  # 0.001 USD at the most
+    for _ in range(10):
+        call.reserve()
+        call.settle(None if failed else Reply("yes"), failed)
+    with pytest.raises(BudgetExhaustedError, match="usd_per_run"):
+        call.reserve()
+    assert ledger.usd == pytest.approx(0.01)
