@@ -14,7 +14,9 @@ from monitor.config.secrets import SecretError
 from monitor.cycle import App
 from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import CauseKind, Level
-from monitor.rounds import NothingToRunError, Round, run_due, run_now, run_slot
+from monitor.replay.runner import RunInterruptedError
+from monitor.rounds import Broken, NothingToRunError, Round, run_due, run_now, run_slot
+from monitor.store.database import DatabaseError
 from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
 HALF = frozenset(f"case-{i:03}" for i in range(20))
@@ -248,13 +250,135 @@ def two(house: House) -> tuple[App, FakeModel]:
     return replace(app, sites={**app.sites, ("other", "support"): site}), other.model
 
 
-async def test_a_target_that_fails_does_not_keep_another_from_being_measured(house):
+class BugError(Exception):
+    """What nobody foresaw."""
+
+
+def break_at(house: House, call: int, error: Exception) -> None:
+    def fail(number: int) -> None:
+        if number == call:
+            raise error
+
+    house.model.on_call = fail
+
+
+@pytest.mark.parametrize("error", [BugError("a bug"), DatabaseError("the disk is full")], ids=["bug", "disk"])
+async def test_a_target_that_fails_does_not_keep_another_from_being_measured_and_told(house, error):
     app, other = two(house)
-    house.model.dies_at = 3
-    with pytest.raises(CrashError):
-        await run_due(app, house.timetable)
+    break_at(house, 3, error)
+    found = await run_due(app, house.timetable)
+    assert found.broken == (Broken("ft · support", error),)
+    assert [one.verdict.target for one in found.done] == ["other"]
     assert len(other.asked) == 40
-    assert {(one["target"], one["verdict"]) for one in house.said} == {("other", "inconclusive")}
+    assert len(house.told) == 1
+    # The run that broke is gone on with.
+    again = await run_due(app, house.timetable)
+    assert ([one.verdict.target for one in again.done], again.broken) == (["ft"], ())
+
+
+@pytest.mark.parametrize("verb", [now, lambda house: slot(house, MONDAY)], ids=["now", "slot"])
+async def test_an_error_is_kept_by_every_kind_of_run(house, verb):
+    error = BugError("a bug")
+    break_at(house, 3, error)
+    found = await verb(house)
+    assert (found.done, found.broken) == ((), (Broken("ft · support", error),))
+
+
+async def test_an_error_before_anything_is_asked_is_kept_too(house):
+    error = BugError("a bug")
+
+    def connect(budget):
+        raise error
+
+    app, other = two(house)
+    app = replace(app, sites={**app.sites, ("ft", "support"): replace(app.sites["ft", "support"], connect=connect)})
+    found = await run_due(app, house.timetable)
+    assert found.broken == (Broken("ft · support", error),)
+    assert len(other.asked) == 40
+
+
+async def test_a_baseline_that_breaks_silences_nothing(tmp_path):
+    spread = House(tmp_path)
+    spread.keys["baseline"] = "16"
+    await spread.collect(spread=True)
+    spread.clock.now = MONDAY
+    error = BugError("a bug")
+    spread.model = FakeModel()
+    break_at(spread, 41, error)
+    found = await spread.due()
+    assert len(found.done) == 1
+    assert (found.collected, found.broken) == ((), (Broken("ft · support", error),))
+    spread.close()
+
+
+async def test_a_stop_ends_the_round_though_another_target_broke(house):
+    app, other = two(house)
+    break_at(house, 3, BugError("a bug"))
+    other.on_call = lambda number: house.stop.set() if number == 3 else None
+    with pytest.raises(RunInterruptedError):
+        await run_due(app, house.timetable)
+    assert house.said == []
+
+
+async def test_a_site_that_could_not_be_built_is_reported_with_the_round(house):
+    error = BugError("no such file")
+    app = replace(house.app(), left_out={("old", "support"): error})
+    found = await run_due(app, house.timetable)
+    assert found.broken == (Broken("old · support", error),)
+    assert len(found.done) == 1
+
+
+# Runs that nobody owns any more.
+
+
+async def test_a_pending_rollback_of_a_target_that_was_renamed_is_a_failure(house):
+    house.model.wrong = HALF
+    await house.due()
+    house.clock.move(hours=1)
+    await house.due()
+    assert await house.verdicts() == [("inconclusive", "waiting"), ("investigate", "pending")]
+    for _ in range(2):
+        found = await run_due(renamed(house), house.timetable)
+        (said,) = found.failed
+        assert said.startswith("ft · support: a rollback is pending since its run of 2026-11-16 06:00 UTC")
+        assert "put them back to have it finished" in said
+    assert week_runs(house)[0] == ("11-16", "waiting")
+    # Put back, it is finished.
+    house.clock.move(hours=6)
+    assert (await house.due()).failed == ()
+    assert (await house.verdicts())[-1][1] == "pending"
+
+
+async def test_a_run_that_waits_without_an_owner_is_only_said(house):
+    house.model.wrong = HALF
+    await house.due()
+    found = await run_due(renamed(house), house.timetable)
+    assert found.failed == ()
+    assert found.idle[-1].startswith("ft · support: its run of 2026-11-16 06:00 UTC is unfinished, and config.toml has")
+
+
+async def test_a_target_that_became_a_reference_owns_no_week(house):
+    house.model.wrong = HALF
+    await house.due()
+    house.keys["target"] = 'role = "reference"'
+    app = house.app()
+    app = replace(app, sites={key: replace(site, role="reference") for key, site in app.sites.items()})
+    assert ["is unfinished" in one for one in (await run_due(app, house.timetable)).idle] == [True]
+
+
+async def test_what_this_process_was_told_to_leave_out_is_owned_all_the_same(house):
+    house.model.wrong = HALF
+    await house.due()
+    found = await run_due(replace(house.app(), sites={}), house.timetable)
+    assert (found.idle, found.failed) == ((), ())
+
+
+def renamed(house: House) -> App:
+    """The same house after its target got another name, in the configuration and in what was built of it."""
+    app = house.app()
+    config = app.config.model_copy(update={"targets": {"new": app.config.targets["ft"]}})
+    site = replace(app.sites["ft", "support"], target="new", compared_with="new")
+    return replace(app, config=config, sites={("new", "support"): site})
 
 
 async def test_all_targets_are_measured_in_one_round(house):
