@@ -63,17 +63,20 @@ def regrade(database: Database, grader: Grader, run_id: str, phase: Phase, cases
 def _regrade(database: Database, metric: Metric, run_id: str, phase: Phase, cases: Mapping[str, Case]) -> int:
     added = after = 0
     while True:
-        # Nothing to score is the rule, and then nobody has to wait for the write lock.
         with database.read() as connection:
-            if not answers.texts(connection, run_id, phase, metric.key, after=after, limit=1):
-                return added
-        with database.write() as connection:
             batch = answers.texts(connection, run_id, phase, metric.key, after=after, limit=_BATCH)
-            scores = [
-                (answer_id, {metric.key: metric(text, cases[case_id])})
-                for answer_id, case_id, fingerprint, text in batch
-                if case_id in cases and cases[case_id].fingerprint == fingerprint
-            ]
+        if not batch:
+            return added
+        # Scored before the write lock is taken: a slow metric must not keep others from storing what they paid for.
+        scored = {
+            answer_id: metric(text, cases[case_id])
+            for answer_id, case_id, fingerprint, text in batch
+            if case_id in cases and cases[case_id].fingerprint == fingerprint
+        }
+        with database.write() as connection:
+            # Another process may have been faster.
+            left = {row[0] for row in answers.texts(connection, run_id, phase, metric.key, after=after, limit=_BATCH)}
+            scores = [(answer_id, {metric.key: score}) for answer_id, score in scored.items() if answer_id in left]
             answers.add_scores(connection, scores)
         added += len(scores)
         if len(batch) < _BATCH:

@@ -106,7 +106,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that gave no answer after all retries; it is never a score."""
+    """A question that got no answer after all tries; it is never a score. `usd`: what its last call may have cost."""
 
     run_id: str
     phase: Phase
@@ -116,6 +116,7 @@ class Failure:
     message: str
     attempts: int
     failed_at: datetime
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,12 @@ class Pricer:
         usd = self.cost(reply.input_tokens, reply.output_tokens)
         return self.most(case) if usd is None else usd
 
+    def lost(self, case: Case, error: TargetError) -> float | None:
+        """What a call without an answer counts for: the most where the provider may bill it; None without a price."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        return self.most(case) if error.kind in _MAY_BE_BILLED else 0.0
+
     def most(self, case: Case) -> float:
         """The most that asking `case` once may cost; 0 without a price, where only the cap on calls holds."""
         if self.input_price is None or self.output_price is None:

@@ -59,7 +59,7 @@ async def replay_stage(
     def write(batch: Sequence[tuple[Question, Asked]]) -> None:
         now = place.now()
         kept = [_answer(stage, question, asked, pricer, now) for question, asked in batch if asked.reply is not None]
-        lost = [_failure(stage, question, asked, now) for question, asked in batch if asked.error is not None]
+        lost = [_failure(stage, question, asked, pricer, now) for question, asked in batch if asked.error is not None]
         cases = {question.case.id: question.case for question, _ in batch}
         # Before the lock is taken: a metric may be slow, and other runs of this database wait for the lock.
         scores = [grader.grade(one.text, cases[one.case_id]) for one in kept]
@@ -110,7 +110,7 @@ def _answer(stage: Stage, question: Question, asked: Asked, pricer: Pricer, now:
     )
 
 
-def _failure(stage: Stage, question: Question, asked: Asked, now: datetime) -> Failure:
+def _failure(stage: Stage, question: Question, asked: Asked, pricer: Pricer, now: datetime) -> Failure:
     error = asked.error
     if error is None:
         raise ValueError("an answer is no failure")
@@ -123,4 +123,5 @@ def _failure(stage: Stage, question: Question, asked: Asked, now: datetime) -> F
         message=storable(error.message),
         attempts=asked.attempts,
         failed_at=now,
+        usd=pricer.lost(question.case, error),
     )

@@ -62,6 +62,7 @@ def add_failures(connection: Connection, failures: Sequence[Failure]) -> None:
                     "kind": f.kind,
                     "message": f.message,
                     "attempts": f.attempts,
+                    "usd": f.usd,
                     "failed_at": f.failed_at,
                 }
                 for f in failures
@@ -181,12 +182,14 @@ def mean_usage(connection: Connection, target: str) -> tuple[float, float] | Non
 def _spend(connection: Connection, of_answers: Any, of_failures: Any) -> Spend:
     sums = (answer.c.attempts, answer.c.usd, answer.c.input_tokens, answer.c.output_tokens)
     row = connection.execute(sa.select(sa.func.count(), *(sa.func.sum(c) for c in sums)).where(of_answers)).one()
-    lost = connection.execute(sa.select(sa.func.sum(failure.c.attempts)).where(of_failures)).scalar() or 0
+    sums_lost = sa.select(sa.func.sum(failure.c.attempts), sa.func.sum(failure.c.usd)).where(of_failures)
+    lost, lost_usd = connection.execute(sums_lost).one()
     count, calls, usd, given, made = row
+    known = [float(part) for part in (usd, lost_usd) if part is not None]
     return Spend(
         answers=count,
-        calls=int(calls or 0) + int(lost),
-        usd=None if usd is None else float(usd),
+        calls=int(calls or 0) + int(lost or 0),
+        usd=sum(known) if known else None,
         input_tokens=int(given or 0),
         output_tokens=int(made or 0),
     )

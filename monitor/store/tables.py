@@ -147,6 +147,7 @@ failure = Table(
     Column("kind", String(40), nullable=False),
     Column("message", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("usd", Float),
     Column("failed_at", Utc, nullable=False),
 )
 

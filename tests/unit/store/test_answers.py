@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -136,3 +137,11 @@ def test_the_month_is_added_up_over_all_runs(begun):
     with begun.write() as connection:
         answers.add_failures(connection, [failure("c", failed_at=NOW - timedelta(days=40))])
         assert answers.spend_since(connection, NOW) == Spend(2, 2, 6.0, 0, 0)
+
+
+def test_what_a_lost_call_may_have_cost_counts_towards_the_spend(begun):
+    with begun.write() as connection:
+        answers.add_failures(connection, [replace(failure("a"), attempts=2, usd=0.25)])
+    with begun.read() as connection:
+        found = answers.spend(connection, failure("a").run_id)
+    assert (found.usd, found.calls) == (0.25, 2)
