@@ -193,8 +193,7 @@ def test_the_folder_may_have_any_name(tmp_path):
 def test_what_contradicts_the_store_is_told_without_what_was_to_be_written(begun):
     private = "the patient's own words"
     with pytest.raises(DatabaseError, match="UNIQUE constraint failed: answer") as raised, begun.write() as connection:
-        answers.add(connection, [answer("a", text=private)], [{}])
-        answers.add(connection, [answer("a", text=private)], [{}])
+        answers.add(connection, [answer("a", text=private), answer("a", text=private)], [{}, {}])
     assert raised.value.permanent
     assert "none of it was kept" in str(raised.value)
     assert private not in "".join(traceback.format_exception(raised.value))
