@@ -1,6 +1,6 @@
 """CPU that short verbs take, beside what importing SQLAlchemy alone takes in the same run.
 
-    python tests/bench/bench_startup.py [--times 7]
+python tests/bench/bench_startup.py [--times 7]
 """
 
 from __future__ import annotations
