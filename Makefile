@@ -20,7 +20,7 @@ run: $(VENV)/run.stamp ## Collect the sample's baseline, make the first weekly r
 	@echo "Next: $(BIN)/heldout check, then put your own target into config.toml (README.md, \"Your own target\")."
 
 test: $(VENV)/dev.stamp ## Everything but the long counts; at most 12 minutes on two cores.
-	$(THREADS) $(BIN)/python -m pytest -n 2 -m "not soak and not bench"
+	$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak and not bench"
 
 soak: $(VENV)/dev.stamp ## The long counts.
 	$(THREADS) $(BIN)/python -m pytest -m soak --timeout 3600
