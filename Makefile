@@ -26,7 +26,7 @@ soak: $(VENV)/dev.stamp ## The long counts.
 	$(THREADS) $(BIN)/python -m pytest -m soak --timeout 3600
 
 bench: $(VENV)/dev.stamp ## Benchmarks: figures and ratios, each taken in one run.
-	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(THREADS) $(BIN)/python $$file || exit 1; done
+	@for file in tests/bench/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(THREADS) $(BIN)/python $$file || exit 1; done
 
 lint: $(VENV)/dev.stamp ## Style, types and layers.
 	$(BIN)/ruff format --check $(SOURCES)
