@@ -35,6 +35,7 @@ def cross_findings(document: dict[str, Any]) -> Iterator[Finding]:
         yield from _generator(place, target, targets)
         yield from _params(place, target)
     yield from _slack(document)
+    yield from _web(document)
 
 
 def _tables(document: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
@@ -205,3 +206,32 @@ def _slack(document: dict[str, Any]) -> Iterator[Finding]:
         yield (*place, "channel"), 'is missing: name the channel to post to by its id, such as "C0123456789"'
     elif "token" not in slack and "webhook_url" not in slack:
         yield place, 'needs token = { env = "…" } and channel, or webhook_url = { env = "…" }'
+
+
+def _web(document: dict[str, Any]) -> Iterator[Finding]:
+    from monitor.config.listening import is_loopback
+
+    web = document.get("web")
+    if not isinstance(web, dict):
+        return
+    tokens = web.get("tokens")
+    yield from _token_names(tokens)
+    try:
+        open_to_others = not is_loopback(str(web.get("listen", "127.0.0.1:8787")))
+    except ValueError:
+        return
+    if open_to_others and not (isinstance(tokens, dict) and tokens):
+        yield (
+            ("web", "listen"),
+            "lets other machines in, and there is no token: add [web.tokens.NAME], or listen on 127.0.0.1",
+        )
+
+
+def _token_names(tokens: Any) -> Iterator[Finding]:
+    for name in tokens if isinstance(tokens, dict) else ():
+        if not _NAME.fullmatch(name) or len(name) > 100:
+            yield (
+                ("web", "tokens", name),
+                "a token's name must begin with a letter or digit and go on with letters, digits, dots, hyphens and "
+                "underscores (100 at most)",
+            )

@@ -9,7 +9,7 @@ from monitor.config.places import Finding, Place
 
 NOT_YET = "not in this version"
 
-_TABLES = ("judges", "judging", "deadman", "hooks", "web", "reports")
+_TABLES = ("judges", "judging", "hooks", "reports")
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("suites", "*"): ("rubrics",),
     ("targets", "*"): ("fallback", "compare_with"),

@@ -25,6 +25,7 @@ from monitor.config.fields import (
     TextOrSecret,
     WebAddress,
 )
+from monitor.config.listening import checked_host, checked_listen
 from monitor.config.schedule import checked_cron, checked_timezone
 
 Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
@@ -217,6 +218,28 @@ class Alerts(Table):
     slack: Slack | None = None
 
 
+class Deadman(Table):
+    """`[deadman]`: an address that is told of the start and end of each round of runs, and alarms at silence."""
+
+    url: Secret
+
+
+class WebToken(Table):
+    """`[web.tokens.NAME]`: who may do what. `read` looks, `act` also changes, `gate` only asks for verdicts."""
+
+    secret: Secret
+    role: Literal["read", "act", "gate"]
+
+
+class Web(Table):
+    """`[web]`: where the daemon listens; beyond loopback only with a token."""
+
+    listen: Annotated[str, AfterValidator(checked_listen)] = "127.0.0.1:8787"
+    public_url: WebAddress | None = None
+    hosts: tuple[Annotated[str, AfterValidator(checked_host)], ...] = ()
+    tokens: dict[str, WebToken] = Field(default_factory=dict)
+
+
 class Config(Table):
     """The whole of config.toml. `path` is the file that it was read from; paths of what is read are absolute."""
 
@@ -229,3 +252,5 @@ class Config(Table):
     suites: dict[str, SuiteConfig]
     targets: dict[str, TargetConfig]
     alerts: Alerts = Alerts()
+    deadman: Deadman | None = None
+    web: Web = Web()

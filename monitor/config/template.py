@@ -159,6 +159,23 @@ ALERTS = """
 # Instead of both: webhook_url = { env = "SLACK_WEBHOOK_URL" }
 # Inputs and answers may be private: without this, alerts name cases by their ids only.
 # show_cases = false
+
+# An address that is told of the start and end of each round of runs (as Healthchecks.io gives one out), so that someone
+# hears of it when heldout itself is dead. No default.
+# [deadman]
+# url = { env = "HEALTHCHECK_URL" }
+
+[web]
+# Where `heldout serve` shows how things stand; beyond this machine only with a token.
+listen = "127.0.0.1:8787"
+# How others reach it, for links. No default.
+# public_url = "https://heldout.example.com"
+# Names by which it may be called, besides those of this machine and of public_url.
+hosts = []
+# Who may do what: "read" looks, "act" also starts runs, "gate" only asks for verdicts. Any name will do.
+# [web.tokens.operations]
+# secret = { env = "HELDOUT_TOKEN_OPERATIONS" }
+# role = "act"
 """
 
 FIRST_SUITE = """\

@@ -13,6 +13,7 @@ from monitor.config.models import (
     CommandTarget,
     Config,
     Database,
+    Deadman,
     Decision,
     HttpTarget,
     OpenAITarget,
@@ -24,6 +25,8 @@ from monitor.config.models import (
     Table,
     TargetTable,
     ThresholdTable,
+    Web,
+    WebToken,
 )
 from monitor.config.places import Finding, Place
 
@@ -46,6 +49,8 @@ _SECTIONS: dict[Place, type[Table]] = {
     ("budget",): Budget,
     ("alerts",): Alerts,
     ("alerts", "slack"): Slack,
+    ("deadman",): Deadman,
+    ("web",): Web,
 }
 _WORDS = {
     "string_type": "must be text in quotes",
@@ -139,6 +144,8 @@ def _table(document: dict[str, Any], place: Place) -> type[Table] | None:
         return _SECTIONS[place]
     if place[0] == "suites":
         return SuiteConfig
+    if place[:2] == ("web", "tokens") and len(place) == 3:
+        return WebToken
     if place[0] == "targets" and len(place) == 2:
         return PROVIDERS[document["targets"][place[1]]["provider"]]
     return Price if place[-1] == "price" else None

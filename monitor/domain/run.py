@@ -17,11 +17,20 @@ class RunKind(StrEnum):
 
 
 class RunState(StrEnum):
-    """`running` was begun and may have been interrupted; `waiting` goes on at `due_at`; `done` is over."""
+    """`running` was begun and may have been interrupted; `waiting` goes on at `due_at`; `done` is over.
+
+    `missed`: a slot that nobody was there for, and that is too old to make up for. It is over as well.
+    """
 
     RUNNING = "running"
     WAITING = "waiting"
     DONE = "done"
+    MISSED = "missed"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes."""
+        return self in (RunState.DONE, RunState.MISSED)
 
 
 class Phase(StrEnum):
@@ -49,7 +58,10 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One row of the run table; times are UTC. `progress` is what decide needs to go on after a wait or a crash."""
+    """One row of the run table; times are UTC. `progress` is what decide needs to go on after a wait or a crash.
+
+    A run whose `suite_fingerprint` is empty was recorded, and not begun. `requested_by`: who asked for it by the API.
+    """
 
     id: str
     target: str
@@ -65,6 +77,12 @@ class Run:
     baseline_id: int | None = None
     requested_model: str | None = None
     progress: dict[str, Any] = field(default_factory=dict)
+    requested_by: str | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a process has taken it up; else only its slot or request was recorded."""
+        return bool(self.suite_fingerprint)
 
 
 @dataclass(frozen=True, slots=True)

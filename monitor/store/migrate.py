@@ -21,7 +21,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
             f"{database.describe()}: its schema ({before}) is newer than this version of heldout knows; "
             "nothing was changed"
         )
-    with database.write() as connection:
+    with database.change_schema() as connection:
         config = _alembic()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -18,7 +18,7 @@ _IN_LINE = (State.PENDING.value, State.BLOCKED.value)
 
 
 def enqueue(
-    connection: Connection, payload: dict[str, Any], verdict_id: int, channels: Sequence[str], now: datetime
+    connection: Connection, payload: dict[str, Any], verdict_id: int | None, channels: Sequence[str], now: datetime
 ) -> None:
     """Write an alert (`Alert.to_json`'s object) and one message for each channel."""
     values = {name: payload[name] for name in ("id", "target", "suite", "kind")}

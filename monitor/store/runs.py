@@ -13,7 +13,10 @@ from sqlalchemy.exc import IntegrityError
 
 from monitor.domain.case import Suite
 from monitor.domain.run import Baseline, Run, RunKind, RunState
+from monitor.store import usage
 from monitor.store.tables import baseline, run, suite_version
+
+_OVER = [state.value for state in RunState if state.over]
 
 
 def remember_suite(connection: Connection, suite: Suite, now: datetime) -> None:
@@ -37,10 +40,54 @@ def begin(connection: Connection, new: Run) -> bool:
     return True
 
 
+def record(connection: Connection, noted: Run) -> bool:
+    """Write a slot that is due, or was missed, before anybody begins its run; False where it has a row already.
+
+    Its fingerprints are empty until a process takes it up.
+    """
+    return begin(connection, noted)
+
+
+def request(connection: Connection, run_id: str, target: str, suite: str, by: str, now: datetime) -> Run:
+    """Ask for a replay outside the schedule; where one was asked for and is not over, that one is the answer."""
+    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == RunKind.AD_HOC.value)
+    open_ = key & run.c.state.not_in(_OVER) & run.c.requested_by.is_not(None)
+    row = connection.execute(sa.select(run).where(open_).order_by(run.c.created_at)).first()
+    if row is not None:
+        return _run(row)
+    asked = Run(
+        id=run_id,
+        target=target,
+        suite=suite,
+        kind=RunKind.AD_HOC,
+        state=RunState.WAITING,
+        suite_fingerprint="",
+        target_fingerprint="",
+        created_at=now,
+        due_at=now,
+        requested_by=by,
+    )
+    connection.execute(run.insert(), _values(asked))
+    return asked
+
+
+def newest(
+    connection: Connection, *, target: str | None = None, suite: str | None = None, limit: int = 100
+) -> list[Run]:
+    """The newest runs of every kind, the newest first."""
+    query = sa.select(run).order_by(run.c.created_at.desc(), run.c.id.desc()).limit(limit)
+    for column, wanted in ((run.c.target, target), (run.c.suite, suite)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return [_run(row) for row in connection.execute(query)]
+
+
 def save(connection: Connection, changed: Run) -> None:
-    """Write the state, progress and times of a run that exists."""
+    """Write the state, progress and times of a run that exists; where it is done, what it has used is summed up."""
     values = _values(changed)
     connection.execute(run.update().where(run.c.id == changed.id), {k: v for k, v in values.items() if k != "id"})
+    if changed.state is RunState.DONE:
+        usage.sum_up(connection, changed.id)
 
 
 def get(connection: Connection, run_id: str) -> Run | None:
@@ -66,8 +113,8 @@ def of_slot(connection: Connection, target: str, suite: str, slot: datetime) -> 
 
 
 def unfinished(connection: Connection) -> list[Run]:
-    """Runs that are not done, oldest first: interrupted ones, and those that wait, with their `due_at`."""
-    rows = connection.execute(sa.select(run).where(run.c.state != RunState.DONE.value).order_by(run.c.created_at))
+    """Runs that are not over, oldest first: interrupted ones, and those that wait, with their `due_at`."""
+    rows = connection.execute(sa.select(run).where(run.c.state.not_in(_OVER)).order_by(run.c.created_at))
     return [_run(row) for row in rows]
 
 
@@ -116,7 +163,7 @@ def baseline_by_id(connection: Connection, baseline_id: int) -> Baseline | None:
 def collecting(connection: Connection, target: str, suite: str) -> Run | None:
     """A baseline that is still being collected; the newest."""
     key = (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == RunKind.BASELINE.value)
-    query = sa.select(run).where(key & (run.c.state != RunState.DONE.value)).order_by(run.c.created_at.desc())
+    query = sa.select(run).where(key & run.c.state.not_in(_OVER)).order_by(run.c.created_at.desc())
     row = connection.execute(query).first()
     return None if row is None else _run(row)
 
@@ -151,6 +198,7 @@ def _values(value: Run) -> dict[str, Any]:
         "target_fingerprint": value.target_fingerprint,
         "requested_model": value.requested_model,
         "progress": value.progress,
+        "requested_by": value.requested_by,
     }
 
 

@@ -86,6 +86,7 @@ run = Table(
     Column("target_fingerprint", String(64), nullable=False),
     Column("requested_model", String(200)),
     Column("progress", JSON, nullable=False),
+    Column("requested_by", String(200)),
     # A second run of one slot is refused here, however many processes ask for it. NULLs differ: other runs are free.
     UniqueConstraint("target", "suite", "slot"),
     Index(None, "state", "due_at"),
@@ -176,7 +177,8 @@ alert = Table(
     Column("target", String(200), nullable=False),
     Column("suite", String(200), nullable=False),
     Column("kind", String(20), nullable=False),
-    Column("verdict_id", Id, ForeignKey("verdict.id"), nullable=False, index=True),
+    # None where no verdict caused it, as when slots were missed.
+    Column("verdict_id", Id, ForeignKey("verdict.id"), index=True),
     Column("payload", JSON, nullable=False),
     Column("created_at", Utc, nullable=False),
 )
@@ -197,4 +199,33 @@ outbox = Table(
     Column("error", Text),
     UniqueConstraint("alert_id", "channel"),
     Index(None, "state", "due_at"),
+)
+
+# What a finished run has used, so that counters of all history are sums over runs, not over answers.
+usage = Table(
+    "usage",
+    metadata,
+    Column("run_id", String(36), ForeignKey("run.id"), primary_key=True),
+    # "answered", "retried" (calls that failed before an answer came), or the kind of a failure.
+    Column("outcome", String(40), primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("usd", Float),
+)
+
+# Who works on this database: "runner" asks targets, "leader" ticks and delivers. One row each, for ever.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(200)),
+    # Grows with every holder: what an earlier one still wants to write is refused by it.
+    Column("token", BigInteger, nullable=False),
+    # Grows with every sign of life. Others watch it change on their own clock, so that no two clocks have to agree.
+    Column("beats", BigInteger, nullable=False),
+    Column("beat_at", Utc),
+    # When the holder last did its work: the leader's last tick, the runner's last answer.
+    Column("worked_at", Utc),
+    Column("note", JSON, nullable=False),
 )

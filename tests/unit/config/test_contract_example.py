@@ -30,9 +30,7 @@ LATER = {
     "[alerts.slack] mention",
     "[alerts.slack] fallback_channel",
     "[alerts.slack] fallback_after",
-    "[deadman]",
     "[hooks.deploy]",
-    "[web]",
     "[reports]",
 }
 

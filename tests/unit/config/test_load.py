@@ -70,7 +70,7 @@ timeout = "soon"
 suites = ["support"]
 [alerts.slack]
 token = { env = "TOKEN" }
-[web]
+[reports]
 listen = "127.0.0.1:8787"
 """
 
@@ -140,7 +140,7 @@ def test_everything_that_is_wrong_is_listed_at_once_in_the_order_of_the_file(fau
         "[targets.other] provider: must be one of",
         "[targets.other] timeout: must be a duration",
         "[alerts.slack] channel: is missing",
-        "[web]: not in this version",
+        "[reports]: not in this version",
     ]
     faults = faults_of(FIFTEEN)
     assert [fault for fault, place in zip(faults, places, strict=True) if f"config.toml: {place}" not in fault] == []

@@ -65,7 +65,7 @@ def test_a_schema_from_the_future_is_refused_and_not_touched(database, tmp_path)
     path = tmp_path / "heldout.db"
     database.close()
     set_revision(path, "9999")
-    with pytest.raises(DatabaseError, match=r"at 9999, which is newer .* \(0001\); install the version"):
+    with pytest.raises(DatabaseError, match=rf"at 9999, which is newer .* \({HEAD}\); install the version"):
         open_database(url(path))
     with pytest.raises(DatabaseError, match="nothing was changed"):
         upgrade(connect(url(path)))
@@ -75,7 +75,9 @@ def test_a_schema_from_the_future_is_refused_and_not_touched(database, tmp_path)
 def test_an_older_schema_says_how_to_upgrade(database, tmp_path):
     database.close()
     set_revision(tmp_path / "heldout.db", "0000")
-    with pytest.raises(DatabaseError, match=r"at 0000 and this version needs 0001; run `heldout db upgrade`") as raised:
+    with pytest.raises(
+        DatabaseError, match=rf"at 0000 and this version needs {HEAD}; run `heldout db upgrade`"
+    ) as raised:
         open_database(url(tmp_path / "heldout.db"))
     assert raised.value.permanent
 
