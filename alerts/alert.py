@@ -21,6 +21,7 @@ class Kind(StrEnum):
     RECOVERED = "recovered"  # clear twice: the alert is closed
     RECOVERING = "recovering"  # clear for the first time while the alert is open
     UNMEASURED = "unmeasured"  # not measurable twice in a row, or the provider is unavailable
+    MISSED = "missed"  # slots of the schedule that nobody was there for, and that are not made up for
     NOTE = "note"  # inconclusive once
 
     @property

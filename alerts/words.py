@@ -79,7 +79,7 @@ def _headline(alert: Alert) -> str:
 def _mark(alert: Alert) -> str:
     if alert.kind in (Kind.WORSE, Kind.AGAIN):
         return {"rollback": "🔴", "investigate": "🟠"}.get(alert.verdict, "⚪")
-    return {Kind.RECOVERED: "✅", Kind.RECOVERING: "🟢", Kind.UNMEASURED: "⚫"}.get(alert.kind, "⚪")
+    return {Kind.RECOVERED: "✅", Kind.RECOVERING: "🟢", Kind.UNMEASURED: "⚫", Kind.MISSED: "⚫"}.get(alert.kind, "⚪")
 
 
 def _event(alert: Alert) -> str:
@@ -89,6 +89,8 @@ def _event(alert: Alert) -> str:
         return "CLEAR ONCE, alert still open"
     if alert.kind is Kind.UNMEASURED:
         return "NOT MEASURED"
+    if alert.kind is Kind.MISSED:
+        return "MISSED"
     verdict = _short(alert.verdict).upper()
     if alert.stage == "pending":
         verdict += ", rollback pending"
@@ -96,6 +98,8 @@ def _event(alert: Alert) -> str:
 
 
 def _lead(alert: Alert) -> str:
+    if alert.kind is Kind.MISSED:
+        return "It was not measured when the schedule wanted it, and that is not made up for."
     if alert.score is None:
         then = "" if alert.baseline_score is None else f" At deployment the score was {points(alert.baseline_score)}."
         return f"There is no score from this run.{then}{_since(alert)}"
@@ -124,6 +128,8 @@ def _change(drop: Drop) -> str:
 
 
 def _facts(alert: Alert) -> list[Fact]:
+    if alert.kind is Kind.MISSED:
+        return []
     stage = "" if alert.stage == "final" else f" ({_STAGES.get(alert.stage, alert.stage)})"
     facts = [Fact("Verdict", f"{_short(alert.verdict)}{stage}")]
     if alert.previous_verdict is not None:
@@ -166,7 +172,7 @@ def _footer(alert: Alert) -> list[Fact]:
     if alert.slot is not None:
         footer.append(Fact("Slot", instant(alert.slot)))
     if alert.finished_at is not None:
-        footer.append(Fact("Measured", instant(alert.finished_at)))
+        footer.append(Fact("Noticed" if alert.kind is Kind.MISSED else "Measured", instant(alert.finished_at)))
     return [*footer, Fact("Alert", alert.id, exact=True)]
 
 

@@ -139,7 +139,7 @@ def run(
             # What the schedule wants of one target does not wait until another's suite is mended.
             built = session.build(loaded, database, stop, watch, only=(target, suite), tolerant=due or when is not None)
             if due:
-                done = await rounds.run_due(built, timetable)
+                done = await rounds.run_due(built)
             elif when is not None:
                 done = await rounds.run_slot(built, built.scheduled, timetable, when)
             else:

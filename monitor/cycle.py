@@ -125,12 +125,34 @@ def begin(app: App, site: Site, kind: RunKind, slot: datetime | None) -> Run | N
         return new if runs.begin(connection, new) else None
 
 
+def start(app: App, site: Site, run: Run) -> Run:
+    """Begin a run of which only the slot, or the request, was recorded."""
+    now = app.place.now()
+    with app.place.database.write() as connection:
+        runs.remember_suite(connection, site.suite, now)
+        found = runs.current_baseline(connection, site.compared_with, site.suite.name)
+        begun = replace(
+            run,
+            state=RunState.RUNNING,
+            due_at=None,
+            finished_at=None,
+            suite_fingerprint=site.suite.fingerprint,
+            target_fingerprint=site.fingerprint,
+            baseline_id=found.id if found else None,
+            requested_model=site.requested_model,
+        )
+        runs.save(connection, begun)
+    return begun
+
+
 async def take_up(app: App, site: Site, run: Run, *, patient: bool) -> Done:
     """Go on with a run until it is done or, where `patient`, until it has to wait.
 
     Safe to call again after a crash at any point: what is stored is neither asked nor decided twice. Raises
     RunInterruptedError when a person stops it.
     """
+    if not run.begun:
+        run = start(app, site, run)
     # Where the configuration was changed while the run waited, it answers from here on by the new one, and says so.
     run = replace(run, suite_fingerprint=site.suite.fingerprint, target_fingerprint=site.fingerprint)
     setting = set_up(app, site, run)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from alerts import words
 from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Thresholds
 from monitor.decide.transition import BAD, Decided, Opened, Tell, Told
+from monitor.domain.run import Run
 from monitor.domain.verdict import CauseKind, Interval, Level, Stage, Verdict, instant
 
 
@@ -50,6 +51,59 @@ def alert(
         examples=tuple(examples),
         run=said.run,
     )
+
+
+def missed(alert_id: str, slots: Mapping[tuple[str, str], Sequence[datetime]], now: datetime) -> Alert:
+    """The one alert for all slots that were found missed at `now`, by (target, suite)."""
+    targets, suites = (list(dict.fromkeys(names)) for names in zip(*slots, strict=True))
+    reasons = [
+        f"{target} · {suite}: {_count(len(when), 'slot')} missed, {_spanned(when)}"
+        for (target, suite), when in slots.items()
+    ]
+    return Alert(
+        id=alert_id,
+        kind=Kind.MISSED,
+        target=_several(targets),
+        suite=_several(suites),
+        verdict=Level.INCONCLUSIVE.value,
+        finished_at=now,
+        reasons=tuple(reasons),
+        meaning="heldout was not running then, or could not begin. What happened to the model meanwhile, nobody saw.",
+        actions=(
+            Action("See that heldout runs (`heldout serve`, or the hourly timer) and why it did not", "heldout status"),
+        ),
+    )
+
+
+def unstarted(alert_id: str, run: Run, why: str, now: datetime) -> Alert:
+    """The alert for a due run that cannot be begun or gone on with, and why."""
+    return Alert(
+        id=alert_id,
+        kind=Kind.UNMEASURED,
+        target=run.target,
+        suite=run.suite,
+        verdict=Level.INCONCLUSIVE.value,
+        slot=run.slot,
+        finished_at=now,
+        reasons=(why,),
+        meaning="It is due and cannot be measured until that is mended; then it goes on by itself.",
+        actions=(Action("Mend it, and see whether everything is right now", "heldout check"),),
+        run=run.id,
+    )
+
+
+def _several(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:2])
+    return shown if len(names) <= 2 else f"{shown} and {len(names) - 2} more"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _spanned(when: Sequence[datetime]) -> str:
+    first, last = words.instant(min(when)), words.instant(max(when))
+    return first if len(when) == 1 else f"from {first} to {last}"
 
 
 def _drop(interval: Interval | None) -> Drop | None:

@@ -8,15 +8,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from monitor import collect, cycle, orphans
+from alerts.route import route
+from monitor import collect, cycle, notify, orphans, schedule
+from monitor.config.secrets import SecretError
 from monitor.cycle import App, Done
-from monitor.decide.due import Timetable, due_slot
+from monitor.decide.due import Timetable
 from monitor.decide.week import Evidence, Step, shown
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage
 from monitor.replay.runner import RunInterruptedError
+from monitor.schedule import Look
 from monitor.site import Site
-from monitor.store import runs, verdicts
+from monitor.stats.spec import ThresholdError
+from monitor.store import outbox, runs, verdicts
+from monitor.store.database import DatabaseError
+from monitor.store.leases import LeaseLostError
+from monitor.suites.load import SuiteError
+from monitor.targets.build import TargetConfigError
 
 T = TypeVar("T")
 
@@ -50,28 +58,31 @@ class Round:
     broken: tuple[Broken, ...] = ()
 
 
-async def run_due(app: App, timetable: Timetable) -> Round:
+async def run_due(app: App) -> Round:
     """Do all that the schedule wants now: due slots, stages and confirmations that wait, batches of baselines.
 
-    Raises RunInterruptedError when a person stops it, and no error of a single site.
+    Also what the API was asked for. Raises RunInterruptedError when a person stops it, and no error of a single site.
     """
     now = app.place.now()
+    looked = schedule.look(app.place.database, app.config, app.channels, now, app.new_id)
     idle, failed = orphans.unowned(app)
-    waiting = _collecting(app, now)
-
-    async def week(site: Site) -> Done | str:
-        run, reason = _due(app, site, timetable, now)
-        return f"{site.name}: {reason}" if run is None else await cycle.take_up(app, site, run, patient=True)
-
-    found, broken = await _together([(site.name, week(site)) for site in app.scheduled])
+    due = {(run.target, run.suite) for run in looked.due if run.kind is RunKind.WEEK}
+    idle += [
+        f"{target} · {suite}: {why}" for (target, suite), why in looked.idle.items() if (target, suite) in app.sites
+    ]
+    weeks = [(site.name, _week(app, site, now)) for site in app.scheduled if (site.target, site.suite.name) in due]
+    asked = [run for run in looked.due if run.kind is RunKind.AD_HOC]
+    found, broken = await _together([*weeks, *((site.name, _asked(app, site, run)) for site, run in _at(app, asked))])
     collected = []
     # Its due time has passed, so the next round tries again; weeks that were measured are told all the same.
-    for site, batch in waiting:
+    for site, batch in _at(app, [run for run in looked.due if run.kind is RunKind.BASELINE]):
         gone_on, stopped = await _together([(site.name, collect.go_on(app, site, batch))])
         collected += gone_on
         failed += [str(one.error) for one in stopped if isinstance(one.error, collect.CollectError)]
         broken += [one for one in stopped if not isinstance(one.error, collect.CollectError)]
-    return _round(app, found, broken, tuple(collected), tuple(idle), tuple(failed))
+    done = _round(app, [one for one in found if one is not None], broken, tuple(collected), tuple(idle), tuple(failed))
+    _tell_unstarted(app, looked, done.broken, now)
+    return done
 
 
 async def run_now(app: App, sites: Sequence[Site]) -> Round:
@@ -92,6 +103,9 @@ async def run_slot(app: App, sites: Sequence[Site], timetable: Timetable, slot: 
         following = timetable.following(slot)
         hint = f"; the next after it is {following:%Y-%m-%dT%H:%M:%SZ}" if following else ""
         raise NothingToRunError(f"{slot:%Y-%m-%dT%H:%M:%SZ} is not a slot of the schedule ({timetable.cron}){hint}")
+
+    # What was missed before is said first: the slot that is filled in now would hide it.
+    schedule.look(app.place.database, app.config, app.channels, now, app.new_id)
 
     async def week(site: Site) -> Done | str:
         with app.place.database.read() as connection:
@@ -123,32 +137,56 @@ def _round(
     )
 
 
-def _due(app: App, site: Site, timetable: Timetable, now: datetime) -> tuple[Run | None, str]:
-    """The run of a site to take up now, or why there is none."""
-    catch_up = app.config.schedule.catch_up
+async def _week(app: App, site: Site, now: datetime) -> Done | None:
+    """Take up the site's newest run that is due; those that a newer slot has overtaken end with what they found."""
     with app.place.database.read() as connection:
-        recorded = runs.slots(connection, site.target, site.suite.name, now - catch_up - timedelta(days=1))
         mine = [
             run
             for run in runs.unfinished(connection)
             if (run.target, run.suite, run.kind) == (site.target, site.suite.name, RunKind.WEEK)
         ]
-    due = due_slot(timetable, catch_up, recorded, now)
-    # A slot beyond now was recorded while the clock was wrong.
-    past = [slot for slot in (*recorded, due.slot) if slot is not None and slot <= now]
-    newest = max(past, default=None)
+        newest = runs.newest_slots(connection, now, now).get((site.target, site.suite.name))
     if newest is not None:
         for run in [run for run in mine if run.slot is not None and run.slot < newest]:
             _supersede(app, site, run, newest)
             mine.remove(run)
-    if due.slot is not None:
-        return cycle.begin(app, site, RunKind.WEEK, due.slot), "another process has begun its slot"
-    waiting = ""
     for run in mine:
-        if run.state is RunState.RUNNING or run.due_at is None or run.due_at <= now:
-            return run, ""
-        waiting = f"its run of {run.slot:%Y-%m-%d %H:%M} UTC waits until {run.due_at:%Y-%m-%d %H:%M} UTC"
-    return None, waiting or due.reason
+        if schedule.is_due(app.config, run, now):
+            return await cycle.take_up(app, site, run, patient=True)
+    return None
+
+
+async def _asked(app: App, site: Site, run: Run) -> Done:
+    """A replay that was asked for by the API: every stage at once, and no alert."""
+    return await cycle.take_up(app, site, replace(run, state=RunState.RUNNING), patient=False)
+
+
+def _at(app: App, due: Sequence[Run]) -> list[tuple[Site, Run]]:
+    """The runs with their sites, without those of sites that could not be built."""
+    return [(app.sites[run.target, run.suite], run) for run in due if (run.target, run.suite) in app.sites]
+
+
+def _tell_unstarted(app: App, looked: Look, broken: Sequence[Broken], now: datetime) -> None:
+    """Tell people, once a run, that it is due and cannot be measured: under a daemon nobody sees exit codes."""
+    reasons = {one.site: why for one in broken if (why := _why_unstarted(one.error)) is not None}
+    due = [run for run in looked.due if run.kind is RunKind.WEEK and f"{run.target} · {run.suite}" in reasons]
+    if not due:
+        return
+    with app.place.database.write() as connection:
+        for run in due:
+            if not outbox.told_unstarted(connection, run.target, run.suite, run.created_at):
+                why = reasons[f"{run.target} · {run.suite}"]
+                alert = notify.unstarted(app.new_id(now), run, why, now)
+                outbox.enqueue(connection, alert.to_json(), None, route(alert, app.channels).channels, now)
+
+
+def _why_unstarted(error: Exception) -> str | None:
+    """What people are told; None for what concerns the database, where nothing could be written down."""
+    if isinstance(error, (DatabaseError, LeaseLostError)):
+        return None
+    if isinstance(error, (SuiteError, TargetConfigError, SecretError, ThresholdError)):
+        return str(error)
+    return f"an error in heldout itself ({type(error).__name__}); the log of the run says where: please report it"
 
 
 def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
@@ -178,7 +216,8 @@ def _ad_hoc(app: App, site: Site) -> Run:
         last = runs.latest(connection, site.target, site.suite.name, [RunKind.AD_HOC])
     if (
         last is not None
-        and last.state is not RunState.DONE
+        and not last.state.over
+        and last.requested_by is None
         and now - last.created_at <= TAKEN_UP_WITHIN
         and (last.suite_fingerprint, last.target_fingerprint) == (site.suite.fingerprint, site.fingerprint)
     ):
@@ -187,17 +226,6 @@ def _ad_hoc(app: App, site: Site) -> Run:
     if run is None:
         raise NothingToRunError("its run could not be begun")
     return run
-
-
-def _collecting(app: App, now: datetime) -> list[tuple[Site, Run]]:
-    with app.place.database.read() as connection:
-        waiting = [run for run in runs.unfinished(connection) if run.kind is RunKind.BASELINE]
-    found = []
-    for run in waiting:
-        site = app.sites.get((run.target, run.suite))
-        if site is not None and run.state is RunState.WAITING and run.due_at is not None and run.due_at <= now:
-            found.append((site, run))
-    return found
 
 
 async def _together(tasks: Sequence[tuple[str, Awaitable[T]]]) -> tuple[list[T], list[Broken]]:

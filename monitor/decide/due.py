@@ -1,4 +1,4 @@
-"""Which slot of the schedule is due."""
+"""Which slot of the schedule is due, and which were missed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+# Whoever looks, looks a little later than the slot: until then it is on time, and nothing is caught up.
+ON_TIME = timedelta(minutes=10)
 # The newest ones of a schedule that is due every minute; older ones are of no use.
 _MOST_SLOTS = 100_000
 
@@ -50,19 +52,36 @@ class Timetable:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """What the schedule wants of one (target, suite): a slot or None, and why."""
+class Agenda:
+    """What the schedule wants of one (target, suite): the slot to run or None, slots that were missed, and why."""
 
-    slot: datetime | None
+    due: datetime | None
+    missed: tuple[datetime, ...]
     reason: str
 
 
-def due_slot(timetable: Timetable, catch_up: timedelta, recorded: AbstractSet[datetime], now: datetime) -> Due:
-    """The newest slot that is not older than `catch_up`, unless it has a run already."""
-    past = timetable.slots(now - catch_up - timedelta(seconds=1), now)
-    if not past:
-        return Due(None, "no slot within the time that is caught up")
-    newest = past[-1]
-    if newest in recorded:
-        return Due(None, f"the slot of {newest:%Y-%m-%d %H:%M} UTC has its run")
-    return Due(newest, f"the slot of {newest:%Y-%m-%d %H:%M} UTC has no run yet")
+def agenda(
+    timetable: Timetable,
+    catch_up: timedelta,
+    recorded: AbstractSet[datetime],
+    since: datetime | None,
+    now: datetime,
+) -> Agenda:
+    """The newest slot, unless it is recorded or older than `catch_up`; the others after `since` were missed.
+
+    `since`: every slot after it should have been recorded, and those before it are no longer wanted; None where nothing
+    was expected yet, so that nothing was missed.
+    """
+    earliest = now - max(catch_up, ON_TIME) - timedelta(seconds=1)
+    slots = timetable.slots(earliest if since is None else min(since, earliest), now)
+    newest = slots[-1] if slots else None
+    wanted = newest is not None and newest > max(earliest, since or earliest) and newest not in recorded
+    due = newest if wanted else None
+    missed = [] if since is None else [s for s in slots if s > since and s not in recorded and s != due]
+    if due is not None:
+        reason = f"the slot of {due:%Y-%m-%d %H:%M} UTC has no run yet"
+    elif newest is not None and newest in recorded:
+        reason = f"the slot of {newest:%Y-%m-%d %H:%M} UTC has its run"
+    else:
+        reason = "no slot within the time that is caught up"
+    return Agenda(due, tuple(missed), reason)

@@ -38,6 +38,12 @@ def enqueue(
         connection.execute(outbox.insert(), rows)
 
 
+def told_unstarted(connection: Connection, target: str, suite: str, since: datetime) -> bool:
+    """Whether people were told since `since` that something of this (target, suite) cannot be begun."""
+    about = (alert.c.target == target) & (alert.c.suite == suite) & alert.c.verdict_id.is_(None)
+    return connection.execute(sa.select(alert.c.id).where(about & (alert.c.created_at >= since))).first() is not None
+
+
 def undelivered(connection: Connection) -> list[tuple[str, str, int, datetime, str | None]]:
     """What has not gone out: (channel, state, messages, since, one of the reasons), by channel and state."""
     columns = (

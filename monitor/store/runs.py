@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from monitor.domain.case import Suite
 from monitor.domain.run import Baseline, Run, RunKind, RunState
 from monitor.store import usage
-from monitor.store.tables import baseline, run, suite_version
+from monitor.store.tables import baseline, run, suite_version, timetable
 
 _OVER = [state.value for state in RunState if state.over]
 
@@ -43,9 +43,14 @@ def begin(connection: Connection, new: Run) -> bool:
 def record(connection: Connection, noted: Run) -> bool:
     """Write a slot that is due, or was missed, before anybody begins its run; False where it has a row already.
 
-    Its fingerprints are empty until a process takes it up.
+    A slot that was called missed before its time, by a clock that was ahead, is due after all when its time comes.
     """
-    return begin(connection, noted)
+    if begin(connection, noted):
+        return True
+    key = (run.c.target == noted.target) & (run.c.suite == noted.suite) & (run.c.slot == noted.slot)
+    premature = (run.c.state == RunState.MISSED.value) & (run.c.created_at > noted.created_at)
+    values = {k: v for k, v in _values(noted).items() if k in ("state", "created_at", "due_at", "finished_at")}
+    return connection.execute(run.update().where(key & premature), values).rowcount == 1
 
 
 def request(connection: Connection, run_id: str, target: str, suite: str, by: str, now: datetime) -> Run:
@@ -118,10 +123,47 @@ def unfinished(connection: Connection) -> list[Run]:
     return [_run(row) for row in rows]
 
 
-def slots(connection: Connection, target: str, suite: str, since: datetime) -> set[datetime]:
-    """The slots since `since` that have a run."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A slot that has a row, and when it got it."""
+
+    run_id: str
+    slot: datetime
+    state: RunState
+    created_at: datetime
+
+
+def recorded(connection: Connection, target: str, suite: str, since: datetime) -> list[Recorded]:
+    """The slots since `since` that have a row, oldest first."""
     key = (run.c.target == target) & (run.c.suite == suite) & (run.c.slot >= since)
-    return {row.slot for row in connection.execute(sa.select(run.c.slot).where(key))}
+    columns = (run.c.id, run.c.slot, run.c.state, run.c.created_at)
+    rows = connection.execute(sa.select(*columns).where(key).order_by(run.c.slot))
+    return [Recorded(row.id, row.slot, RunState(row.state), row.created_at) for row in rows]
+
+
+def newest_slots(
+    connection: Connection, until: datetime, written_by: datetime
+) -> dict[tuple[str, str], datetime | None]:
+    """The newest recorded slot up to `until` of each (target, suite) that has any; None where all lie after it.
+
+    Leaves out slots that were called missed by someone whose clock was ahead: at a time later than `written_by`.
+    """
+    newest = sa.func.max(sa.case((run.c.slot <= until, run.c.slot))).label("slot")
+    premature = (run.c.state == RunState.MISSED.value) & (run.c.created_at > written_by)
+    query = sa.select(run.c.target, run.c.suite, newest).where(run.c.slot.is_not(None) & ~premature)
+    return {(row.target, row.suite): row.slot for row in connection.execute(query.group_by(run.c.target, run.c.suite))}
+
+
+def timetable_in_force(connection: Connection) -> tuple[str, str, datetime] | None:
+    """(cron, time zone, since when) of the schedule that was last in force."""
+    row = connection.execute(sa.select(timetable).order_by(timetable.c.since.desc()).limit(1)).first()
+    return None if row is None else (row.cron, row.timezone, row.since)
+
+
+def set_timetable(connection: Connection, cron: str, zone: str, now: datetime) -> None:
+    """From `now` on this schedule is in force."""
+    connection.execute(timetable.delete().where(timetable.c.since >= now))
+    connection.execute(timetable.insert(), {"since": now, "cron": cron, "timezone": zone})
 
 
 def pin(connection: Connection, pinned: Run, now: datetime, by: str) -> Baseline:

@@ -229,3 +229,12 @@ lease = Table(
     Column("worked_at", Utc),
     Column("note", JSON, nullable=False),
 )
+
+# Which schedule has been in force since when: slots of a new one were not missed before it was there.
+timetable = Table(
+    "timetable",
+    metadata,
+    Column("since", Utc, primary_key=True),
+    Column("cron", String(200), nullable=False),
+    Column("timezone", String(100), nullable=False),
+)

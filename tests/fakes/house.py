@@ -35,7 +35,7 @@ from monitor.store.tables import alert, answer, outbox, run, verdict
 MONDAY = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 TOML = """
 [schedule]
-cron = "0 6 * * mon"
+cron = "{cron}"
 {schedule}
 [thresholds]
 {thresholds}
@@ -128,6 +128,7 @@ class House:
         self.model = FakeModel()
         self.cases = [Case(f"case-{i:03}", f"Is {i} a number?", expected="yes") for i in range(cases)]
         self.keys: dict[str, str] = {
+            "cron": "0 6 * * mon",
             "schedule": "",
             "thresholds": "",
             "baseline": "4",
@@ -206,7 +207,7 @@ class House:
 
     async def due(self) -> Round:
         """What an hourly timer does."""
-        return await run_due(self.app(), self.timetable)
+        return await run_due(self.app())
 
     async def verdicts(self) -> list[tuple[str, str]]:
         return [(row.level, row.stage) for row in self.rows(verdict)]

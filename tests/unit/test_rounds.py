@@ -135,8 +135,14 @@ async def test_a_slot_that_was_missed_is_caught_up_when_it_is_not_too_old(house)
     assert week_runs(house) == [("11-16", "done")]
     house.clock.now = MONDAY + 3 * WEEK + timedelta(days=1)
     await house.due()
-    # Of several missed slots only the newest is run.
-    assert week_runs(house) == [("11-16", "done"), ("12-07", "done")]
+    # Of several missed slots only the newest is run; the others are said.
+    assert sorted(week_runs(house)) == [("11-16", "done"), ("11-23", "missed"), ("11-30", "missed"), ("12-07", "done")]
+    (alert,) = house.told
+    assert (alert.kind, alert.target, alert.suite) == (Kind.MISSED, "ft", "support")
+    assert alert.reasons == (
+        "ft · support: 2 slots missed, from Mon 23 Nov 2026, 06:00 UTC to Mon 30 Nov 2026, 06:00 UTC",
+    )
+    assert house.messages == 1
 
 
 async def test_a_run_still_waiting_when_the_next_slot_comes_ends_with_what_it_found(house):
@@ -244,6 +250,7 @@ async def test_a_run_on_demand_of_something_else_begins_anew(house, change):
 
 def two(house: House) -> tuple[App, FakeModel]:
     """An app with a second target, which has a model of its own and no baseline."""
+    house.keys["target"] += '\n[targets.other]\nprovider = "command"\ncommand = ["never-started"]\nsuites = ["support"]'
     app, other = house.app(), House.__new__(House)
     other.__dict__ = {**house.__dict__, "model": FakeModel()}
     site = replace(other.site(house.config), target="other", compared_with="other")
@@ -266,13 +273,16 @@ def break_at(house: House, call: int, error: Exception) -> None:
 async def test_a_target_that_fails_does_not_keep_another_from_being_measured_and_told(house, error):
     app, other = two(house)
     break_at(house, 3, error)
-    found = await run_due(app, house.timetable)
+    found = await run_due(app)
     assert found.broken == (Broken("ft · support", error),)
     assert [one.verdict.target for one in found.done] == ["other"]
     assert len(other.asked) == 40
-    assert len(house.told) == 1
+    kinds = [(one.target, one.kind) for one in house.told]
+    # What nobody could be told of without a database is told when there is one again.
+    unstarted = [] if isinstance(error, DatabaseError) else [("ft", Kind.UNMEASURED)]
+    assert kinds == [("other", Kind.NOTE), *unstarted]
     # The run that broke is gone on with.
-    again = await run_due(app, house.timetable)
+    again = await run_due(app)
     assert ([one.verdict.target for one in again.done], again.broken) == (["ft"], ())
 
 
@@ -292,7 +302,7 @@ async def test_an_error_before_anything_is_asked_is_kept_too(house):
 
     app, other = two(house)
     app = replace(app, sites={**app.sites, ("ft", "support"): replace(app.sites["ft", "support"], connect=connect)})
-    found = await run_due(app, house.timetable)
+    found = await run_due(app)
     assert found.broken == (Broken("ft · support", error),)
     assert len(other.asked) == 40
 
@@ -316,14 +326,14 @@ async def test_a_stop_ends_the_round_though_another_target_broke(house):
     break_at(house, 3, BugError("a bug"))
     other.on_call = lambda number: house.stop.set() if number == 3 else None
     with pytest.raises(RunInterruptedError):
-        await run_due(app, house.timetable)
+        await run_due(app)
     assert house.said == []
 
 
 async def test_a_site_that_could_not_be_built_is_reported_with_the_round(house):
     error = BugError("no such file")
     app = replace(house.app(), left_out={("old", "support"): error})
-    found = await run_due(app, house.timetable)
+    found = await run_due(app)
     assert found.broken == (Broken("old · support", error),)
     assert len(found.done) == 1
 
@@ -338,7 +348,7 @@ async def test_a_pending_rollback_of_a_target_that_was_renamed_is_a_failure(hous
     await house.due()
     assert await house.verdicts() == [("inconclusive", "waiting"), ("investigate", "pending")]
     for _ in range(2):
-        found = await run_due(renamed(house), house.timetable)
+        found = await run_due(renamed(house))
         (said,) = found.failed
         assert said.startswith("ft · support: a rollback is pending since its run of 2026-11-16 06:00 UTC")
         assert "put them back to have it finished" in said
@@ -352,7 +362,7 @@ async def test_a_pending_rollback_of_a_target_that_was_renamed_is_a_failure(hous
 async def test_a_run_that_waits_without_an_owner_is_only_said(house):
     house.model.wrong = HALF
     await house.due()
-    found = await run_due(renamed(house), house.timetable)
+    found = await run_due(renamed(house))
     assert found.failed == ()
     assert found.idle[-1].startswith("ft · support: its run of 2026-11-16 06:00 UTC is unfinished, and config.toml has")
 
@@ -363,13 +373,13 @@ async def test_a_target_that_became_a_reference_owns_no_week(house):
     house.keys["target"] = 'role = "reference"'
     app = house.app()
     app = replace(app, sites={key: replace(site, role="reference") for key, site in app.sites.items()})
-    assert ["is unfinished" in one for one in (await run_due(app, house.timetable)).idle] == [True]
+    assert ["is unfinished" in one for one in (await run_due(app)).idle] == [True]
 
 
 async def test_what_this_process_was_told_to_leave_out_is_owned_all_the_same(house):
     house.model.wrong = HALF
     await house.due()
-    found = await run_due(replace(house.app(), sites={}), house.timetable)
+    found = await run_due(replace(house.app(), sites={}))
     assert (found.idle, found.failed) == ((), ())
 
 
@@ -383,7 +393,7 @@ def renamed(house: House) -> App:
 
 async def test_all_targets_are_measured_in_one_round(house):
     app, _ = two(house)
-    found = await run_due(app, house.timetable)
+    found = await run_due(app)
     assert {one.verdict.target for one in found.done} == {"ft", "other"}
 
 
@@ -395,7 +405,7 @@ async def test_a_key_that_is_gone_is_told_like_one_that_is_refused(house):
 
     app = house.app()
     keyless = replace(app.sites["ft", "support"], connect=connect)
-    (done,) = (await run_due(replace(app, sites={("ft", "support"): keyless}), house.timetable)).done
+    (done,) = (await run_due(replace(app, sites={("ft", "support"): keyless}))).done
     assert (done.verdict.level, done.verdict.causes[0].cause) == (Level.INCONCLUSIVE, CauseKind.PROVIDER)
     assert done.verdict.reasons[0].startswith("[targets.ft]: environment variable KEY is not set")
     assert [alert.kind for alert in house.told] == [Kind.UNMEASURED]

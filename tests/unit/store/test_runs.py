@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -101,11 +102,50 @@ def test_what_is_not_done_is_found_oldest_first(database):
         assert [one.id for one in runs.unfinished(connection)] == ["run-3", "run-1"]
 
 
-def test_the_slots_that_have_runs(database):
-    begin(database, run(1, slot=NOW), run(2, slot=NOW - timedelta(days=7)), run(3, slot=NOW, target="other"))
+def test_the_slots_that_have_a_row(database):
+    week = timedelta(days=7)
+    begin(database, run(1, slot=NOW), run(2, slot=NOW - week), run(3, slot=NOW, target="other"))
     with database.read() as connection:
-        assert runs.slots(connection, "ft", "support", NOW - timedelta(days=1)) == {NOW}
-        assert len(runs.slots(connection, "ft", "support", NOW - timedelta(days=7))) == 2
+        found = runs.recorded(connection, "ft", "support", NOW - week)
+        assert [(one.run_id, one.slot) for one in found] == [("run-2", NOW - week), ("run-1", NOW)]
+        assert [one.slot for one in runs.recorded(connection, "ft", "support", NOW - timedelta(days=1))] == [NOW]
+        newest = runs.newest_slots(connection, NOW, NOW)
+        assert newest == {("ft", "support"): NOW, ("other", "support"): NOW}
+        assert runs.newest_slots(connection, NOW - timedelta(days=1), NOW) == {
+            ("ft", "support"): NOW - week,
+            ("other", "support"): None,
+        }
+
+
+def test_a_slot_has_one_row_whoever_writes_it(database):
+    noted = run(1, slot=NOW, state=RunState.WAITING)
+    with database.write() as connection:
+        assert runs.record(connection, noted)
+        assert not runs.record(connection, replace(noted, id="run-2"))
+        assert not runs.record(connection, replace(noted, id="run-3", state=RunState.MISSED))
+
+
+def test_a_slot_called_missed_by_a_clock_that_was_ahead_is_due_when_its_time_comes(database):
+    ahead = NOW + timedelta(days=20)
+    missed = run(1, slot=NOW, state=RunState.MISSED, created_at=ahead, finished_at=ahead)
+    with database.write() as connection:
+        assert runs.record(connection, missed)
+        assert runs.newest_slots(connection, NOW, NOW) == {}
+        assert runs.newest_slots(connection, ahead, ahead) == {("ft", "support"): NOW}
+        assert runs.record(connection, run(2, slot=NOW, state=RunState.WAITING, due_at=NOW))
+        (found,) = runs.recorded(connection, "ft", "support", NOW)
+    assert (found.run_id, found.state, found.created_at) == ("run-1", RunState.WAITING, NOW)
+
+
+def test_the_schedule_in_force_is_the_one_that_was_set_last(database):
+    with database.write() as connection:
+        assert runs.timetable_in_force(connection) is None
+        runs.set_timetable(connection, "0 6 * * mon", "UTC", NOW)
+        runs.set_timetable(connection, "0 7 * * mon", "UTC", NOW + timedelta(days=1))
+        assert runs.timetable_in_force(connection) == ("0 7 * * mon", "UTC", NOW + timedelta(days=1))
+        # What was set by a clock that was ahead is forgotten.
+        runs.set_timetable(connection, "0 8 * * mon", "UTC", NOW + timedelta(hours=1))
+        assert runs.timetable_in_force(connection) == ("0 8 * * mon", "UTC", NOW + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_usage_run_id_run")),
         sa.PrimaryKeyConstraint("run_id", "outcome", name=op.f("pk_usage")),
     )
+    op.create_table(
+        "timetable",
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cron", sa.String(length=200), nullable=False),
+        sa.Column("timezone", sa.String(length=100), nullable=False),
+        sa.PrimaryKeyConstraint("since", name=op.f("pk_timetable")),
+    )
     with op.batch_alter_table("run") as batch_op:
         batch_op.add_column(sa.Column("requested_by", sa.String(length=200), nullable=True))
     with op.batch_alter_table("alert") as batch_op:

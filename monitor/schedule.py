@@ -1,0 +1,202 @@
+"""What the schedule holds at one instant: due slots are recorded, missed ones too, and said; what waits is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection
+
+from alerts.route import route
+from monitor import notify
+from monitor.config.models import Config
+from monitor.decide.due import Agenda, Timetable, agenda
+from monitor.domain.run import Run, RunKind, RunState
+from monitor.store import outbox, runs
+from monitor.store.database import Database
+
+Pair = tuple[str, str]
+# Two clocks differ by less; what lies further ahead of ours was written while a clock was wrong.
+CLOCKS_DIFFER = timedelta(minutes=5)
+# The one gap that is not configured: an inconclusive week is looked at again the next day.
+NEXT_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the schedule holds now.
+
+    `due`: runs to take up. `recorded` and `missed`: slots that this look has written down. `idle`: why nothing is due,
+    for each (target, suite) of which that is so. `next_at`: when the first of the runs that wait is due.
+    """
+
+    due: tuple[Run, ...]
+    recorded: tuple[Run, ...]
+    missed: tuple[Run, ...]
+    idle: dict[Pair, str]
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one reading of the database has found: rows to write, runs that are over without having begun."""
+
+    timetable_is_new: bool
+    agendas: dict[Pair, Agenda]
+    unfinished: tuple[Run, ...]
+    overtaken: tuple[Run, ...]
+
+    @property
+    def writes(self) -> bool:
+        return self.timetable_is_new or bool(self.overtaken) or any(a.due or a.missed for a in self.agendas.values())
+
+
+def production(config: Config) -> list[Pair]:
+    """The (target, suite) pairs that the schedule measures."""
+    return [(n, suite) for n, t in config.targets.items() if t.role == "production" for suite in t.suites]
+
+
+def look(
+    database: Database, config: Config, channels: Sequence[str], now: datetime, new_id: Callable[[datetime], str]
+) -> Look:
+    """Record the slots that are due and those that were missed, with their alert, and find what is to be taken up.
+
+    Safe for any number of processes at once: a slot has one row, and whoever wrote it says so. Raises DatabaseError.
+    """
+    timetable = Timetable(config.schedule.cron, config.schedule.timezone)
+    with database.read() as connection:
+        plan = _plan(connection, config, timetable, now)
+    recorded: list[Run] = []
+    missed: list[Run] = []
+    if plan.writes:
+        with database.write() as connection:
+            if plan.timetable_is_new:
+                runs.set_timetable(connection, timetable.cron, timetable.timezone, now)
+            for noted in _rows(plan, now, new_id):
+                if runs.record(connection, noted):
+                    (missed if noted.state is RunState.MISSED else recorded).append(noted)
+            for run in plan.overtaken:
+                missed.append(replace(run, state=RunState.MISSED, due_at=None, finished_at=now))
+                runs.save(connection, missed[-1])
+            _tell(connection, missed, channels, now, new_id)
+    over = {run.id for run in missed}
+    open_ = [*(run for run in plan.unfinished if run.id not in over), *recorded]
+    return _sorted(config, open_, plan, now, recorded, missed)
+
+
+def _plan(connection: Connection, config: Config, timetable: Timetable, now: datetime) -> _Plan:
+    in_force = runs.timetable_in_force(connection)
+    same = in_force is not None and in_force[:2] == (timetable.cron, timetable.timezone) and in_force[2] <= now
+    newest = runs.newest_slots(connection, now, now + CLOCKS_DIFFER)
+    unfinished = tuple(runs.unfinished(connection))
+    catch_up = config.schedule.catch_up
+    agendas = {}
+    for pair in production(config):
+        last = newest.get(pair)
+        # Where all that is recorded lies ahead, the clock was set back, and the past was seen to then.
+        since = (last or now) if pair in newest else None
+        if last is not None and in_force is not None and in_force[2] <= now:
+            # What a schedule would have wanted before it was in force was not missed.
+            since = max(last, in_force[2] if same else now)
+        found = agenda(timetable, catch_up, _known(connection, pair, last, now), since, now)
+        agendas[pair] = found
+        newest[pair] = found.due or last
+    overtaken = tuple(r for r in unfinished if _overtaken(r, newest.get((r.target, r.suite))))
+    return _Plan(not same, agendas, unfinished, overtaken)
+
+
+def _known(connection: Connection, pair: Pair, last: datetime | None, now: datetime) -> set[datetime]:
+    """The slots from `last` on that have a row; what a wrong clock called missed before its time is still to come."""
+    if last is None:
+        return set()
+    return {
+        one.slot
+        for one in runs.recorded(connection, *pair, last)
+        if not (one.state is RunState.MISSED and one.created_at > now + CLOCKS_DIFFER)
+    }
+
+
+def _overtaken(run: Run, newest: datetime | None) -> bool:
+    """Whether a newer slot came before anybody began this run: it is not made up for any more."""
+    waits = run.kind is RunKind.WEEK and run.state is RunState.WAITING and not run.begun
+    return waits and run.slot is not None and newest is not None and run.slot < newest
+
+
+def _rows(plan: _Plan, now: datetime, new_id: Callable[[datetime], str]) -> Iterable[Run]:
+    for (target, suite), found in plan.agendas.items():
+        states = [(slot, RunState.MISSED) for slot in found.missed]
+        for slot, state in [*states, *([(found.due, RunState.WAITING)] if found.due is not None else [])]:
+            over = state is RunState.MISSED
+            yield Run(
+                id=new_id(now),
+                target=target,
+                suite=suite,
+                kind=RunKind.WEEK,
+                state=state,
+                suite_fingerprint="",
+                target_fingerprint="",
+                created_at=now,
+                slot=slot,
+                due_at=None if over else now,
+                finished_at=now if over else None,
+            )
+
+
+def _tell(
+    connection: Connection,
+    missed: Sequence[Run],
+    channels: Sequence[str],
+    now: datetime,
+    new_id: Callable[[datetime], str],
+) -> None:
+    slots: dict[Pair, list[datetime]] = {}
+    for run in missed:
+        if run.slot is not None:
+            slots.setdefault((run.target, run.suite), []).append(run.slot)
+    if slots:
+        alert = notify.missed(new_id(now), slots, now)
+        outbox.enqueue(connection, alert.to_json(), None, route(alert, channels).channels, now)
+
+
+def _sorted(
+    config: Config,
+    unfinished: Sequence[Run],
+    plan: _Plan,
+    now: datetime,
+    recorded: Sequence[Run],
+    missed: Sequence[Run],
+) -> Look:
+    scheduled = set(plan.agendas)
+    known = {(name, suite) for name, table in config.targets.items() for suite in table.suites}
+    idle = {pair: found.reason for pair, found in plan.agendas.items()}
+    due: list[Run] = []
+    times: list[datetime] = []
+    for run in unfinished:
+        pair = (run.target, run.suite)
+        if pair not in (scheduled if run.kind is RunKind.WEEK else known) or not _ours(run):
+            continue
+        if is_due(config, run, now):
+            due.append(run)
+            idle.pop(pair, None)
+        elif run.due_at is not None:
+            times.append(run.due_at)
+            if run.kind is RunKind.WEEK and pair in idle:
+                idle[pair] = f"its run of {run.slot:%Y-%m-%d %H:%M} UTC waits until {run.due_at:%Y-%m-%d %H:%M} UTC"
+    return Look(tuple(due), tuple(recorded), tuple(missed), idle, min(times, default=None))
+
+
+def is_due(config: Config, run: Run, now: datetime) -> bool:
+    """Whether an unfinished run is to be taken up: it was interrupted, or its wait is over."""
+    if run.state is RunState.RUNNING or run.due_at is None or run.due_at <= now:
+        return True
+    # A wait that no gap is long enough for was begun while the clock was ahead.
+    longest = max(config.decision.stage_gap, config.decision.confirm_gap, NEXT_DAY) + CLOCKS_DIFFER
+    return run.begun and run.due_at - now > longest
+
+
+def _ours(run: Run) -> bool:
+    """Whether the schedule goes on with it: not with a replay, or a baseline, that a person has under way."""
+    if run.kind is RunKind.AD_HOC:
+        return run.requested_by is not None
+    return run.kind is RunKind.WEEK or run.state is RunState.WAITING
