@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from monitor import process, session
 from monitor.exits import INCONCLUSIVE, PASS
 from monitor.options import CONFIG, AsJson, ConfigPath
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from monitor.store.database import Database
 
 app = typer.Typer(no_args_is_help=True, help="Collect, pin and show the answers of deployment.")
 
@@ -36,11 +31,11 @@ def collect_baseline(
     loaded = session.load(config)
     session.known(loaded, target, suite)
 
-    async def work(database: Database, stop: asyncio.Event) -> int:
+    async def work(desk: session.Desk) -> int:
         from monitor import collect
 
         with progress() as watch:
-            built = session.build(loaded, database, stop, watch, only=(target, suite))
+            built = session.build(loaded, desk, watch, only=(target, suite))
             agree = session.agreement(loaded, yes, watch.pause)
             done = await collect.collect(built, built.sites[target, suite], session.user(), agree, spread=spread)
         with process.result_stands():
@@ -61,12 +56,12 @@ def pin_baseline(
 
     loaded = session.load(config)
 
-    async def work(database: Database, stop: asyncio.Event) -> int:
+    async def work(desk: session.Desk) -> int:
         from monitor import collect
 
-        found = session.find_run(database, run)
+        found = session.find_run(desk.database, run)
         session.known(loaded, found.target, found.suite)
-        built = session.build(loaded, database, stop, only=(found.target, found.suite))
+        built = session.build(loaded, desk, only=(found.target, found.suite))
         site = built.sites[found.target, found.suite]
         pinned, outlook = collect.pin(built, site, found, session.user())
         with process.result_stands():
@@ -92,21 +87,21 @@ def show_baseline(
     loaded = session.load(config)
     session.known(loaded, target, suite)
 
-    async def work(database: Database, stop: asyncio.Event) -> int:
+    async def work(desk: session.Desk) -> int:
         from monitor import collect, grading
         from monitor.store import runs
 
-        built = session.build(loaded, database, stop, only=(target, suite))
+        built = session.build(loaded, desk, only=(target, suite))
         found: list[dict[str, object]] = []
         for site in built.sites.values():
-            with database.read() as connection:
+            with desk.database.read() as connection:
                 pinned = runs.current_baseline(connection, site.target, site.suite.name)
             if pinned is None:
                 if not json:
                     show.no_baseline(site)
                 continue
             outlook = collect.outlook_of(built, site, pinned.run_id)
-            means = grading.scorer_means(database, site.grader, pinned.run_id, site.suite.cases)
+            means = grading.scorer_means(desk.database, site.grader, pinned.run_id, site.suite.cases)
             found.append(show.baseline_json(pinned, outlook, means))
             if not json:
                 show.baseline(site, pinned, outlook, means)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +16,7 @@ from monitor.exits import FAILED, OF_VERDICT, PASS, ROLLBACK, USAGE
 from monitor.options import CONFIG, AsJson, ConfigPath
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from monitor.store.database import Database
+    pass
 
 
 app = typer.Typer(
@@ -89,15 +88,15 @@ def check(
 
     loaded = session.load(config)
 
-    async def work(database: Database, stop: asyncio.Event) -> int:
+    async def work(desk: session.Desk) -> int:
         from monitor import check as checks
 
-        built = wiring.build(loaded, os.environ, database, stop=stop)
+        built = wiring.build(loaded, os.environ, desk.database, stop=desk.stop)
         report = checks.look(built)
         report.faults += [str(fault) for fault in missing_secrets(loaded, os.environ)]
         if not offline and not report.faults:
             await checks.ask(built, wiring.channels(loaded, os.environ), report)
-        with database.read() as connection:
+        with desk.database.read() as connection:
             report.warnings += show.undelivered(connection)
         show_check.report(report, as_json=json, offline=offline)
         return USAGE if report.faults else FAILED if report.failures else PASS
@@ -119,41 +118,37 @@ def run(
         str | None, typer.Option("--slot", help="That slot of the schedule (UTC, ISO 8601); alerts.")
     ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with the verdict: 0, 3, 4 or 5.")] = False,
+    as_child: Annotated[bool, typer.Option("--as-child", hidden=True)] = False,
     json: AsJson = False,
 ) -> None:
     """Replay suites against targets, decide, and say so. Without --due or --slot it raises no alert."""
-    from monitor.progress import progress
-    from monitor.store.lock import LockedError
+    from monitor import parent, running
 
-    loaded = session.load(config)
+    # The daemon hands its child the configuration that was good when it was read, whatever the file holds by now.
+    loaded = parent.configuration(config) if as_child else session.load(config)
     if due and slot:
         raise typer.BadParameter("--due and --slot exclude each other", param_hint="--slot")
     when = session.moment(slot) if slot else None
     session.known(loaded, target, suite)
+    wanted = running.Wanted(due=due, slot=when, targets=target, suites=suite)
+    raise typer.Exit(running.run(loaded, wanted, as_json=json, exit_code=exit_code, as_child=as_child))
 
-    async def work(database: Database, stop: asyncio.Event) -> int:
-        from monitor import outcome, rounds, wiring
 
-        timetable = wiring.timetable(loaded)
-        with progress() as watch:
-            # What the schedule wants of one target does not wait until another's suite is mended.
-            built = session.build(loaded, database, stop, watch, only=(target, suite), tolerant=due or when is not None)
-            if due:
-                done = await rounds.run_due(built)
-            elif when is not None:
-                done = await rounds.run_slot(built, built.scheduled, timetable, when)
-            else:
-                done = await rounds.run_now(built, list(built.sites.values()))
-        following = timetable.following(wiring.clock()) if due else None
-        await outcome.tell(built, done, as_json=json, following=following)
-        return outcome.code(done, as_verdict=exit_code)
+@app.command(epilog="Example: heldout serve")
+def serve(config: ConfigPath = CONFIG) -> None:
+    """Be the daemon: measure on schedule, deliver alerts, and show how things stand on a page and at /metrics."""
+    import asyncio
 
-    try:
-        raise typer.Exit(session.work_on(loaded, work, paying=True))
-    except LockedError as error:
-        # An hourly timer that meets a long run has nothing to complain of.
-        typer.echo(f"{error}; nothing was done", err=True)
-        raise typer.Exit(PASS if due else FAILED) from None
+    from monitor import logs
+    from monitor.daemon.serve import Options, serve
+
+    logs.setup(os.environ)
+    told = (
+        (lambda where: typer.echo(f"heldout serves; its page is {where} (Ctrl-C ends it)"))
+        if sys.stdout.isatty()
+        else None
+    )
+    raise typer.Exit(asyncio.run(serve(Options(config, os.environ), told or (lambda where: None))))
 
 
 @app.command(epilog="Example: heldout gate support-ft --max-age 8d && deploy")

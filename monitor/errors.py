@@ -42,6 +42,7 @@ def _codes() -> dict[type[BaseException], int]:
     from monitor.rounds import NothingToRunError
     from monitor.stats.spec import ThresholdError
     from monitor.store.database import DatabaseError
+    from monitor.store.leases import LeaseLostError
     from monitor.store.lock import LockedError
     from monitor.targets.build import TargetConfigError
 
@@ -53,6 +54,7 @@ def _codes() -> dict[type[BaseException], int]:
         NothingToRunError: USAGE,
         DatabaseError: FAILED,
         LockedError: FAILED,
+        LeaseLostError: FAILED,
         CollectError: FAILED,
         DeclinedError: FAILED,
         RunInterruptedError: FAILED,

@@ -64,7 +64,7 @@ async def _deliver(app: App, said: set[str]) -> None:
         show.line(f"Alerts wait in the database: {error}", colour="yellow", err=True)
         return
     try:
-        sent = await deliver_due(app.place.database, ways, wiring.clock, DELIVER_FOR)
+        sent = await deliver_due(app.place.database, ways, app.place.now, DELIVER_FOR)
     except DatabaseError as error:
         if errors.message(error) not in said:
             raise

@@ -105,7 +105,7 @@ async def run_slot(app: App, sites: Sequence[Site], timetable: Timetable, slot: 
         raise NothingToRunError(f"{slot:%Y-%m-%dT%H:%M:%SZ} is not a slot of the schedule ({timetable.cron}){hint}")
 
     # What was missed before is said first: the slot that is filled in now would hide it.
-    schedule.look(app.place.database, app.config, app.channels, now, app.new_id)
+    schedule.look(app.place.database, app.config, app.channels, now, app.new_id, take=False)
 
     async def week(site: Site) -> Done | str:
         with app.place.database.read() as connection:

@@ -58,15 +58,22 @@ def production(config: Config) -> list[Pair]:
 
 
 def look(
-    database: Database, config: Config, channels: Sequence[str], now: datetime, new_id: Callable[[datetime], str]
+    database: Database,
+    config: Config,
+    channels: Sequence[str],
+    now: datetime,
+    new_id: Callable[[datetime], str],
+    *,
+    take: bool = True,
 ) -> Look:
     """Record the slots that are due and those that were missed, with their alert, and find what is to be taken up.
 
-    Safe for any number of processes at once: a slot has one row, and whoever wrote it says so. Raises DatabaseError.
+    Where not `take`, what is due is left to whoever looks next, and only what was missed is recorded. Safe for any
+    number of processes at once: a slot has one row, and whoever wrote it says so. Raises DatabaseError.
     """
     timetable = Timetable(config.schedule.cron, config.schedule.timezone)
     with database.read() as connection:
-        plan = _plan(connection, config, timetable, now)
+        plan = _plan(connection, config, timetable, now, take=take)
     recorded: list[Run] = []
     missed: list[Run] = []
     if plan.writes:
@@ -85,22 +92,21 @@ def look(
     return _sorted(config, open_, plan, now, recorded, missed)
 
 
-def _plan(connection: Connection, config: Config, timetable: Timetable, now: datetime) -> _Plan:
+def _plan(connection: Connection, config: Config, timetable: Timetable, now: datetime, *, take: bool) -> _Plan:
     in_force = runs.timetable_in_force(connection)
     same = in_force is not None and in_force[:2] == (timetable.cron, timetable.timezone) and in_force[2] <= now
     newest = runs.newest_slots(connection, now, now + CLOCKS_DIFFER)
     unfinished = tuple(runs.unfinished(connection))
+    # What a schedule would have wanted before it was in force was not missed. Before there was any, nobody knows.
+    watched = None if in_force is None or in_force[2] > now else in_force[2] if same else now
     catch_up = config.schedule.catch_up
     agendas = {}
     for pair in production(config):
         last = newest.get(pair)
         # Where all that is recorded lies ahead, the clock was set back, and the past was seen to then.
-        since = (last or now) if pair in newest else None
-        if last is not None and in_force is not None and in_force[2] <= now:
-            # What a schedule would have wanted before it was in force was not missed.
-            since = max(last, in_force[2] if same else now)
-        found = agenda(timetable, catch_up, _known(connection, pair, last, now), since, now)
-        agendas[pair] = found
+        after = (last or now) if pair in newest else None
+        found = agenda(timetable, catch_up, _known(connection, pair, last, now), after, watched, now)
+        agendas[pair] = found if take else replace(found, due=None)
         newest[pair] = found.due or last
     overtaken = tuple(r for r in unfinished if _overtaken(r, newest.get((r.target, r.suite))))
     return _Plan(not same, agendas, unfinished, overtaken)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from monitor.config.models import Config
     from monitor.cycle import App
     from monitor.domain.run import Run
+    from monitor.holding import Runner
+    from monitor.replay.runner import Tally
     from monitor.store.database import Database
 
 T = TypeVar("T")
@@ -43,12 +47,12 @@ def open_existing(config: Config) -> Database | None:
 
 def build(
     config: Config,
-    database: Database,
-    stop: asyncio.Event,
-    watch: Any = None,
+    desk: Desk,
+    watch: Callable[[str, Tally], None] | None = None,
     *,
     only: tuple[str | list[str] | None, str | list[str] | None],
     tolerant: bool = False,
+    clock: Callable[[], datetime] | None = None,
 ) -> App:
     """The parts of these targets and suites (None: all). Where `tolerant`, a site that is broken is left out."""
     from monitor import wiring
@@ -56,56 +60,110 @@ def build(
     def chosen(wanted: str | list[str] | None, name: str) -> bool:
         return not wanted or (name == wanted if isinstance(wanted, str) else name in wanted)
 
+    def watching(label: str, tally: Tally) -> None:
+        desk.report(label, tally)
+        if watch is not None:
+            watch(label, tally)
+
     built = wiring.build(
         config,
         os.environ,
-        database,
+        desk.database,
         only=lambda target, suite: chosen(only[0], target) and chosen(only[1], suite),
-        watch=watch or (lambda label, tally: None),
-        stop=stop,
+        watch=watching,
+        stop=desk.stop,
         tolerant=tolerant,
+        clock=clock or wiring.clock,
     )
     if not built.sites:
         raise typer.BadParameter(f"{config.path}: no such target has such a suite; see `suites` under [targets.…]")
     return built
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a verb works with: the database, the event that asks it to stop, and where it reports how it gets on."""
+
+    database: Database
+    stop: asyncio.Event
+    report: Callable[[str, Tally], None]
+
+
 def work_on(
-    config: Config, work: Callable[[Database, asyncio.Event], Coroutine[Any, Any, T]], *, paying: bool = False
+    config: Config,
+    work: Callable[[Desk], Coroutine[Any, Any, T]],
+    *,
+    paying: bool = False,
+    unattended: bool = False,
+    clock: Callable[[], datetime] | None = None,
 ) -> T:
-    """Run `work` on the database; Ctrl-C and SIGTERM set its stop event, a second Ctrl-C ends it at once."""
+    """Run `work` on the database; Ctrl-C and SIGTERM set its stop event, a second Ctrl-C ends it at once.
+
+    `paying`: it asks targets, which one process does at a time. `unattended`: it never waits for a person, and ends by
+    itself where it hangs.
+    """
+    import asyncio
+
+    from monitor import wiring
+
+    database = wiring.open_store(config, os.environ)
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        if not paying:
+            return asyncio.run(_guarded(Desk(database, asyncio.Event(), lambda label, tally: None), work, None))
+        held = stack.enter_context(sole(config, database, clock or wiring.clock))
+        desk = Desk(held.database, asyncio.Event(), held.report)
+        return asyncio.run(_guarded(desk, work, held if unattended else None, held))
+
+
+def sole(config: Config, database: Database, clock: Callable[[], datetime]) -> AbstractContextManager[Runner]:
+    """The right to ask targets on this database; raises LockedError where another process has it."""
+    from monitor import holding
+    from monitor.config.outputs import database_url
+    from monitor.store.lock import sole_runner
+
+    @contextmanager
+    def both() -> Iterator[Runner]:
+        url = database_url(config, os.environ)
+        with sole_runner(url), holding.runner(database, clock, certain=url.startswith("sqlite:")) as held:
+            yield held
+
+    return both()
+
+
+async def _guarded(
+    desk: Desk, work: Callable[[Desk], Coroutine[Any, Any, T]], watched: Runner | None, held: Runner | None = None
+) -> T:
+    """`work` with signals that stop it, and a watch over the event loop where nobody else watches."""
     import asyncio
     import signal
     from contextlib import nullcontext
 
-    from monitor import wiring
-    from monitor.config.outputs import database_url
-    from monitor.store.lock import sole_runner
+    from monitor.hang import ends_when_it_hangs
 
-    database = wiring.open_store(config, os.environ)
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
 
-    async def guarded() -> T:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        main = asyncio.current_task()
+    def interrupt() -> None:
+        if desk.stop.is_set() and main is not None:
+            main.cancel()
+        elif sys.stderr.isatty():
+            typer.echo("\nStopping: waiting for the answers under way (Ctrl-C again: at once) …", err=True)
+        desk.stop.set()
 
-        def interrupt() -> None:
-            if stop.is_set() and main is not None:
-                main.cancel()
-            elif sys.stderr.isatty():
-                typer.echo("\nStopping: waiting for the answers under way (Ctrl-C again: at once) …", err=True)
-            stop.set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    if held is not None:
+        # What is written from now on would be refused: asking on would only cost money.
+        held.on_lost = lambda: _from_a_thread(loop, desk.stop.set)
+    async with ends_when_it_hangs(watched.turned) if watched is not None else nullcontext():
+        return await work(desk)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
-        return await work(database, stop)
 
-    lock = sole_runner(database_url(config, os.environ)) if paying else nullcontext()
-    with lock:
-        try:
-            return asyncio.run(guarded())
-        finally:
-            database.close()
+def _from_a_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    # The loop may be over by now: then there is nothing left to stop.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
 
 
 def known(config: Config, targets: str | list[str] | None, suites: str | list[str] | None) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from monitor.config.fields import Secret
 from monitor.config.outputs import database_url
 from monitor.config.secrets import SecretError, resolve
-from monitor.store.database import Database, open_database
+from monitor.store.database import Database, connect, open_database
 
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from monitor.replay.limiter import Limiters
     from monitor.replay.runner import Tally
     from monitor.site import Site
+    from monitor.web.service import Token
 
 
 # The most that a passage with its headings adds to a prompt (monitor.targets.passages cuts them there).
@@ -59,6 +60,18 @@ def open_store(config: Config, environ: Mapping[str, str], *, create: bool = Tru
     return open_database(database_url(config, environ), create=create)
 
 
+def connected(config: Config, environ: Mapping[str, str]) -> Database:
+    """The configured database, not looked at yet; raises DatabaseError where its address can never work."""
+    return connect(database_url(config, environ))
+
+
+def tokens(config: Config, environ: Mapping[str, str]) -> dict[str, Token]:
+    """The tokens of `[web.tokens]` with their secrets, by name; raises SecretError."""
+    from monitor.web.service import Token
+
+    return {name: Token(name, resolve(t.secret, environ), t.role) for name, t in config.web.tokens.items()}
+
+
 def grader(table: SuiteConfig) -> Grader:
     """The scorers of a suite."""
     from monitor.grading import Grader
@@ -76,6 +89,7 @@ def build(
     watch: Callable[[str, Tally], None] = lambda label, tally: None,
     stop: asyncio.Event | None = None,
     tolerant: bool = False,
+    clock: Callable[[], datetime] = clock,
 ) -> App:
     """Everything that runs share; call it in an event loop. `only(target, suite)` chooses the sites that are read.
 

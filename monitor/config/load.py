@@ -25,13 +25,14 @@ _LARGEST = 4_000_000  # bytes
 _DEEPEST = 30  # levels of tables and lists
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Config:
+def load_config(path: Path, environ: Mapping[str, str], content: bytes | None = None) -> Config:
     """The configuration in `path`, with absolute paths and the text of prompts; raises `ConfigError` with every fault.
 
+    `content` is what the file holds, where it was read before.
     Secrets stay references. `environ` is only looked at for a database URL that is one, because its kind decides
     whether this version can use it; where it is not set, nothing is said here.
     """
-    document = _read(path)
+    document = _document(path, read_content(path) if content is None else content)
     found = [*later_keys(document)]
     known = of_this_version(document)
     if "path" in known:
@@ -47,7 +48,8 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> bytes:
+    """What the file holds; raises `ConfigError`."""
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
@@ -59,6 +61,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([Fault(path, f"cannot be read: {reason}")]) from None
     if len(content) > _LARGEST:
         raise ConfigError([Fault(path, f"is larger than {_LARGEST} bytes: is it a configuration?")])
+    return content
+
+
+def _document(path: Path, content: bytes) -> dict[str, Any]:
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -64,20 +64,22 @@ def agenda(
     timetable: Timetable,
     catch_up: timedelta,
     recorded: AbstractSet[datetime],
-    since: datetime | None,
+    after: datetime | None,
+    watched_since: datetime | None,
     now: datetime,
 ) -> Agenda:
-    """The newest slot, unless it is recorded or older than `catch_up`; the others after `since` were missed.
+    """The newest slot, unless it is recorded or older than `catch_up`; the others were missed.
 
-    `since`: every slot after it should have been recorded, and those before it are no longer wanted; None where nothing
-    was expected yet, so that nothing was missed.
+    `after`: the newest slot that is recorded; nothing up to it is wanted any more. None where nothing is recorded yet,
+    so that nothing was missed. `watched_since`: slots before it were not missed, because nobody had asked for them.
     """
     earliest = now - max(catch_up, ON_TIME) - timedelta(seconds=1)
-    slots = timetable.slots(earliest if since is None else min(since, earliest), now)
+    expected = None if after is None else max(after, watched_since or after)
+    slots = timetable.slots(min(earliest, expected or earliest), now)
     newest = slots[-1] if slots else None
-    wanted = newest is not None and newest > max(earliest, since or earliest) and newest not in recorded
+    wanted = newest is not None and newest > max(earliest, after or earliest) and newest not in recorded
     due = newest if wanted else None
-    missed = [] if since is None else [s for s in slots if s > since and s not in recorded and s != due]
+    missed = [] if expected is None else [s for s in slots if s > expected and s not in recorded and s != due]
     if due is not None:
         reason = f"the slot of {due:%Y-%m-%d %H:%M} UTC has no run yet"
     elif newest is not None and newest in recorded:

@@ -26,10 +26,36 @@ def sole_runner(url: str) -> Iterator[None]:
 
     DatabaseError where the lock's file cannot be opened or locked, as when another user made it.
 
-    The lock stands beside the database file, because SQLite's own locks are held for single transactions. It stands
-    beside the file itself, not beside a link to it: two paths to one database are one lock.
+    On PostgreSQL nothing is held here: its runners may be on different machines, where no file is common to them, and
+    so they exclude one another by the lease RUNNER in the database itself (`monitor.store.leases`).
     """
-    path = Path(f"{Path(make_url(url).database or '').resolve()}.lock")
+    with _sole(url, ".lock", "another heldout run (process {}) is at work on this database"):
+        yield
+
+
+@contextmanager
+def sole_daemon(url: str) -> Iterator[None]:
+    """Hold the right to be the daemon of the database at `url`; raises LockedError and DatabaseError as above."""
+    said = (
+        "another `heldout serve` (process {}) serves this database already, and SQLite takes one; stop that one first, "
+        "or move to PostgreSQL, where several share the work"
+    )
+    with _sole(url, ".daemon.lock", said):
+        yield
+
+
+@contextmanager
+def _sole(url: str, ending: str, said: str) -> Iterator[None]:
+    """Lock the file of that ending; `said`, with the holder's process, is the LockedError.
+
+    It stands beside the database file, because SQLite's own locks are held for single transactions. It stands beside
+    the file itself, not beside a link to it: two paths to one database are one lock.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        yield
+        return
+    path = Path(f"{Path(parsed.database or '').resolve()}{ending}")
     with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,8 +63,7 @@ def sole_runner(url: str) -> Iterator[None]:
             if not isinstance(error, BlockingIOError):
                 raise DatabaseError(f"{path}: {error.strerror}; its disk must be one that can lock files") from error
             file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise LockedError(f"another heldout run (process {holder}) is at work on this database") from None
+            raise LockedError(said.format(file.read().strip() or "unknown")) from None
         # Who holds it is told to others only: a disk too full for that is no reason to stop. Past the file's buffer,
         # so that nothing is left over that could fail when it is closed.
         with suppress(OSError):

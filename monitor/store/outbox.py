@@ -69,6 +69,13 @@ class StoredOutbox:
             waiting = (outbox.c.state != SENT) & (outbox.c.due_at > now)
             connection.execute(outbox.update().where(waiting), {"due_at": now})
 
+    def anything_due(self, now: datetime) -> bool:
+        """Whether a message is due and free, at the price of one look."""
+        free = outbox.c.leased_until.is_(None) | (outbox.c.leased_until <= now)
+        query = sa.select(outbox.c.id).where((outbox.c.state != SENT) & (outbox.c.due_at <= now) & free).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
     def lease(self, now: datetime, limit: int, lease_for: timedelta) -> Sequence[OutboxRow]:
         """Up to `limit` messages that are due and free, oldest first, each target's in order; leased from now on."""
         older, older_alert = outbox.alias("older"), alert.alias("older_alert")

@@ -101,16 +101,15 @@ def test_the_following_slot():
     ],
 )
 def test_the_newest_slot_is_due_unless_it_has_its_run(now, recorded, slot, reason):
-    found = agenda(MONDAYS, WEEK, {utc(r) for r in recorded}, None, utc(now))
+    found = agenda(MONDAYS, WEEK, {utc(r) for r in recorded}, max(map(utc, recorded), default=None), None, utc(now))
     assert found.due == (utc(slot) if slot else None)
     assert reason in found.reason
-    assert found.missed == ()
 
 
 @pytest.mark.parametrize(("late", "caught_up"), [(0, True), (3600, True), (3601, False), (7200, False)])
 def test_a_slot_is_caught_up_to_the_very_second(late, caught_up):
     now = utc("2026-11-16T06:00") + timedelta(seconds=late)
-    found = agenda(MONDAYS, timedelta(hours=1), set(), utc("2026-11-15T00:00"), now)
+    found = agenda(MONDAYS, timedelta(hours=1), set(), utc("2026-11-15T00:00"), None, now)
     assert (found.due is not None) is caught_up
     assert found.missed == (() if caught_up else (utc("2026-11-16T06:00"),))
     if not caught_up:
@@ -120,41 +119,47 @@ def test_a_slot_is_caught_up_to_the_very_second(late, caught_up):
 def test_catching_up_nothing_still_runs_what_is_seen_on_time():
     slot = utc("2026-11-16T06:00")
     for late in (timedelta(0), timedelta(seconds=15), ON_TIME):
-        assert agenda(MONDAYS, timedelta(0), set(), None, slot + late).due == slot
+        assert agenda(MONDAYS, timedelta(0), set(), None, None, slot + late).due == slot
     late = slot + ON_TIME + timedelta(seconds=1)
-    assert agenda(MONDAYS, timedelta(0), set(), None, late).due is None
-    assert agenda(MONDAYS, timedelta(0), set(), slot - WEEK, late).missed == (slot,)
+    assert agenda(MONDAYS, timedelta(0), set(), None, None, late).due is None
+    assert agenda(MONDAYS, timedelta(0), set(), slot - WEEK, None, late).missed == (slot,)
 
 
 @pytest.mark.parametrize("now", ["2027-10-31T00:45", "2027-10-31T01:15", "2027-10-31T01:45", "2027-10-31T02:30"])
 def test_the_repeated_hour_makes_no_second_run(now):
     first = utc("2027-10-31T00:30")
     since = first - timedelta(hours=3)
-    recorded = agenda(NIGHTLY, timedelta(hours=3), {first}, since, utc(now))
+    recorded = agenda(NIGHTLY, timedelta(hours=3), {first}, first, None, utc(now))
     assert (recorded.due, recorded.missed) == (None, ())
-    assert agenda(NIGHTLY, timedelta(hours=3), set(), since, utc(now)).due == first
+    assert agenda(NIGHTLY, timedelta(hours=3), set(), since, None, utc(now)).due == first
 
 
 def test_of_several_slots_that_nobody_ran_the_newest_is_due_and_the_others_were_missed():
     last, now = utc("2026-11-16T06:00"), utc("2026-12-08T12:00")
-    found = agenda(MONDAYS, WEEK, {last}, last, now)
+    found = agenda(MONDAYS, WEEK, {last}, last, None, now)
     assert found.due == utc("2026-12-07T06:00")
     assert found.missed == (utc("2026-11-23T06:00"), utc("2026-11-30T06:00"))
 
 
 def test_what_is_too_old_to_be_caught_up_was_missed_too():
     last, now = utc("2026-11-16T06:00"), utc("2026-12-08T12:00")
-    found = agenda(MONDAYS, timedelta(days=1), {last}, last, now)
+    found = agenda(MONDAYS, timedelta(days=1), {last}, last, None, now)
     assert found.due is None
     assert [slot.day for slot in found.missed] == [23, 30, 7]
 
 
 def test_nothing_is_missed_that_was_never_expected_or_is_recorded():
     now = utc("2026-12-08T12:00")
-    assert agenda(MONDAYS, WEEK, set(), None, now).missed == ()
+    assert agenda(MONDAYS, WEEK, set(), None, None, now).missed == ()
     newest = utc("2026-12-07T06:00")
-    found = agenda(MONDAYS, WEEK, {newest, newest - WEEK}, newest - 2 * WEEK, now)
+    found = agenda(MONDAYS, WEEK, {newest, newest - WEEK}, newest, None, now)
     assert (found.due, found.missed) == (None, ())
+
+
+def test_what_nobody_had_asked_for_was_not_missed():
+    last, now = utc("2026-11-16T06:00"), utc("2026-12-08T12:00")
+    found = agenda(MONDAYS, WEEK, {last}, last, utc("2026-11-29T00:00"), now)
+    assert (found.due, found.missed) == (utc("2026-12-07T06:00"), (utc("2026-11-30T06:00"),))
 
 
 @pytest.mark.parametrize("step", [timedelta(minutes=7), timedelta(hours=5), timedelta(days=2), timedelta(days=17)])
@@ -165,7 +170,7 @@ def test_however_often_somebody_looks_every_slot_of_four_years_is_taken_or_misse
     taken, missed, since, now = set(), set(), begin, begin
     while now < begin + span:
         now += step
-        found = agenda(table, timedelta(days=1), taken | missed, since, now)
+        found = agenda(table, timedelta(days=1), taken | missed, since, begin, now)
         for slot in [*found.missed, *([found.due] if found.due else [])]:
             assert slot not in taken | missed
         missed |= set(found.missed)

@@ -1,0 +1,1 @@
+"""`heldout serve`: a scheduler that ticks, one child that measures, delivery, and a page."""

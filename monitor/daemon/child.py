@@ -1,0 +1,125 @@
+"""The one child: `heldout run --due` as a process that may hang, leak or die without harm to the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from monitor.sdnotify import VARIABLES
+
+logger = logging.getLogger(__name__)
+
+# Seconds before the next child, where the one before ended well but left the same things due, and where it failed.
+PAUSES = (15.0, 30.0, 60.0)
+PAUSES_AFTER_FAILURE = (15.0, 60.0, 300.0, 900.0, 3600.0)
+# Seconds that a child has to end by itself after SIGTERM: more than answers under way are waited for.
+GRACE = 12.0
+
+
+class Child:
+    """At most one process at a time. `ended` is called in the event loop when one has come to its end."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], ended: Callable[[], None]) -> None:
+        self._command = command
+        # It does not speak to systemd for the daemon.
+        self._environ = {name: value for name, value in environ.items() if name not in VARIABLES}
+        self._ended = ended
+        self._process: asyncio.subprocess.Process | None = None
+        self._over: asyncio.Task[None] | None = None
+        self._began = 0.0
+        self._due: frozenset[str] = frozenset()
+        self._in_vain = 0
+        self._failed = False
+        self._not_before = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process that is at work, if there is one."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def seconds(self) -> float:
+        """How long the process that is at work has been there."""
+        return time.monotonic() - self._began
+
+    def may_start(self, due: frozenset[str]) -> bool:
+        """Whether a child is to be started for `due`: not while there is one, nor again and again for the same."""
+        if self._process is not None:
+            return False
+        return due != self._due or time.monotonic() >= self._not_before
+
+    def forget(self) -> None:
+        """Start the next one without a pause: somebody may have mended what kept the last one from its work."""
+        self._in_vain, self._not_before = 0, 0.0
+
+    async def start(self, content: bytes, due: frozenset[str]) -> None:
+        """Start a child that works by the configuration `content`. It ends by itself when this process is gone."""
+        if due != self._due:
+            self._in_vain = 0
+        self._due, self._began = due, time.monotonic()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                env=self._environ,
+                # Ctrl-C on a terminal reaches a whole group; the child is told by us, and once.
+                start_new_session=True,
+            )
+        except OSError as error:
+            logger.error("no child could be started", extra={"error": error.strerror})
+            self._pause(failed=True)
+            return
+        self._process = process
+        self._over = asyncio.create_task(self._wait(process))
+        logger.info("a child is at work", extra={"pid": process.pid, "due": len(due)})
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.write(json.dumps({"config": content.decode("utf-8", "surrogateescape")}).encode() + b"\n")
+                await process.stdin.drain()
+
+    async def _wait(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        # What it may have started itself, a program that answers for instance, ends with it.
+        _signal(process.pid, signal.SIGKILL)
+        self._process = None
+        level = logging.INFO if code == 0 else logging.WARNING
+        seconds = round(self.seconds, 1)
+        logger.log(level, "the child has ended", extra={"pid": process.pid, "exit": code, "seconds": seconds})
+        self._pause(failed=code != 0)
+        self._ended()
+
+    def _pause(self, *, failed: bool) -> None:
+        pauses = PAUSES_AFTER_FAILURE if failed else PAUSES
+        if failed != self._failed:
+            self._in_vain, self._failed = 0, failed
+        self._not_before = time.monotonic() + pauses[min(self._in_vain, len(pauses) - 1)]
+        self._in_vain += 1
+
+    async def stop(self, grace: float = GRACE) -> None:
+        """End the child: politely, then by force after `grace` seconds; returns when it is gone."""
+        process, over = self._process, self._over
+        if process is None or over is None:
+            return
+        _signal(process.pid, signal.SIGTERM)
+        done, _ = await asyncio.wait([over], timeout=grace)
+        if not done:
+            logger.warning("the child did not end when it was asked to", extra={"pid": process.pid})
+            self.kill()
+            await asyncio.wait([over], timeout=5.0)
+
+    def kill(self) -> None:
+        """End the child, and whatever it has started, at once."""
+        if self._process is not None:
+            _signal(self._process.pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
