@@ -5,19 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from monitor import baseline_verbs, process, session
+from monitor import baseline_verbs, db_verbs, process, service_verbs, session
 from monitor.exits import FAILED, OF_VERDICT, PASS, ROLLBACK, USAGE
 from monitor.options import CONFIG, AsJson, ConfigPath
-
-if TYPE_CHECKING:
-    pass
-
 
 app = typer.Typer(
     name="heldout",
@@ -26,9 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-db_app = typer.Typer(no_args_is_help=True, help="Look after the database.")
 app.add_typer(baseline_verbs.app, name="baseline")
-app.add_typer(db_app, name="db")
+app.add_typer(db_verbs.app, name="db")
+app.command("install-service", epilog="Example: sudo heldout install-service --config /etc/heldout/config.toml")(
+    service_verbs.install_service
+)
 
 
 def main() -> None:
@@ -73,7 +70,9 @@ def init(
         return
     for path in written:
         typer.echo(f"wrote {path}")
-    typer.echo("Next: fill them in, then `heldout check`, then `heldout baseline collect TARGET SUITE`.")
+    first = "read them" if source == "sample" else "fill them in"
+    there = "" if folder.resolve() == Path.cwd() else f"cd {folder}, "
+    typer.echo(f"Next: {there}{first}, then `heldout check`, then `heldout baseline collect TARGET SUITE`.")
 
 
 @app.command(epilog="Example: heldout check --offline")
@@ -96,6 +95,7 @@ def check(
         report.faults += [str(fault) for fault in missing_secrets(loaded, os.environ)]
         if not offline and not report.faults:
             await checks.ask(built, wiring.channels(loaded, os.environ), report)
+            await checks.ask_deadman(wiring.deadman(loaded, os.environ), report)
         with desk.database.read() as connection:
             report.warnings += show.undelivered(connection)
         show_check.report(report, as_json=json, offline=offline)
@@ -124,6 +124,8 @@ def run(
     """Replay suites against targets, decide, and say so. Without --due or --slot it raises no alert."""
     from monitor import parent, running
 
+    if due:
+        session.log_if_wanted(always=as_child)
     # The daemon hands its child the configuration that was good when it was read, whatever the file holds by now.
     loaded = parent.configuration(config) if as_child else session.load(config)
     if due and slot:
@@ -149,6 +151,18 @@ def serve(config: ConfigPath = CONFIG) -> None:
         else None
     )
     raise typer.Exit(asyncio.run(serve(Options(config, os.environ), told or (lambda where: None))))
+
+
+@app.command(epilog="Example: heldout demo")
+def demo(
+    folder: Annotated[Path | None, typer.Argument(help="A new folder for its files; else a temporary one.")] = None,
+) -> None:
+    """A tour in a scratch folder: twelve weeks of a target that loses documents. No key, no network."""
+    import tempfile
+
+    from monitor.demo import tour
+
+    tour(folder or Path(tempfile.mkdtemp(prefix="heldout-demo-")), stay=sys.stdout.isatty())
 
 
 @app.command(epilog="Example: heldout gate support-ft --max-age 8d && deploy")
@@ -190,31 +204,13 @@ def status(config: ConfigPath = CONFIG, json: AsJson = False) -> None:
     from monitor import show, standing, wiring
 
     loaded = session.load(config)
-    pairs = [(name, suite) for name, table in loaded.targets.items() for suite in table.suites]
     database = session.open_existing(loaded)
     now = wiring.clock()
-    verdicts = standing.of(database, loaded, pairs, now, timedelta(days=8))
+    verdicts = standing.of(database, loaded, loaded.pairs, now, standing.STALE_AFTER)
     waiting: list[str] = []
     if database is not None:
         with database.read() as connection:
             waiting = show.undelivered(connection)
     where = f"Read from {database.describe()}." if database else "There is no database yet."
-    following = wiring.timetable(loaded).following(now)
+    following = loaded.schedule.timetable.following(now)
     show.status(verdicts, waiting, following, as_json=json, database=where)
-
-
-@db_app.command("upgrade", epilog="Example: heldout db upgrade")
-def db_upgrade(config: ConfigPath = CONFIG, json: AsJson = False) -> None:
-    """Bring the database to the schema of this version."""
-    from monitor import show
-    from monitor.config.outputs import database_url
-    from monitor.store.database import connect
-    from monitor.store.migrate import upgrade
-
-    database = connect(database_url(session.load(config), os.environ))
-    before, after = upgrade(database)
-    if json:
-        show.json_out({"schema": 1, "before": before, "after": after})
-        return
-    change = "already at" if before == after else f"{before or 'empty'} →"
-    typer.echo(f"{database.describe()}: {change} {after}")

@@ -63,9 +63,9 @@ def _database(document: dict[str, Any]) -> Iterator[Finding]:
     table = document.get("database")
     url = table.get("url") if isinstance(table, dict) else None
     if isinstance(url, str):
-        from monitor.config.outputs import sqlite_fault
+        from monitor.config.outputs import database_fault
 
-        fault = sqlite_fault(url)
+        fault = database_fault(url)
         if fault is not None:
             yield ("database", "url"), fault
 

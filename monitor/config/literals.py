@@ -8,7 +8,6 @@ from typing import Any
 
 from monitor.config.addresses import WITHOUT_SECRETS, holds_password, looks_like_secret, names_a_credential
 from monitor.config.fields import HOW_TO_REFER
-from monitor.config.later import NOT_YET
 from monitor.config.places import Finding, Place
 
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z_-]*)=.+", re.DOTALL)
@@ -30,8 +29,7 @@ def literal_secrets(document: dict[str, Any]) -> Iterator[Finding]:
 def _database(table: Any) -> Iterator[Finding]:
     url = table.get("url") if isinstance(table, dict) else None
     if isinstance(url, str) and holds_password(url):
-        kind = f"; PostgreSQL is {NOT_YET}" if url.lower().startswith("postgres") else ""
-        yield ("database", "url"), f"holds a password: {WITHOUT_SECRETS}; refer to it with {HOW_TO_REFER}{kind}"
+        yield ("database", "url"), f"holds a password: {WITHOUT_SECRETS}; refer to it with {HOW_TO_REFER}"
 
 
 def _headers(place: Place, headers: Any) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from monitor.config.fields import Secret
 from monitor.config.later import later_keys, of_this_version
 from monitor.config.literals import literal_secrets
 from monitor.config.models import Config, TargetTable
-from monitor.config.outputs import sqlite_fault
+from monitor.config.outputs import database_fault
 from monitor.config.places import Finding, Place, fault_at, position
 from monitor.config.secrets import SecretError, resolve
 from monitor.config.translate import PROVIDERS, findings
@@ -131,7 +131,7 @@ def _referenced_database(config: Config, environ: Mapping[str, str]) -> list[Fin
     if not isinstance(url, Secret):
         return []
     try:
-        fault = sqlite_fault(resolve(url, environ))
+        fault = database_fault(resolve(url, environ))
     except SecretError:
         return []
     return [] if fault is None else [(("database", "url"), f"{url}: {fault}")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -98,7 +98,10 @@ class ModelSeen:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said about one (target, suite) after one run; scores in [0, 1], drops in points, money in USD."""
+    """What is said about one (target, suite) after one run; scores in [0, 1], drops in points, money in USD.
+
+    `score` is the headline; `scores` holds each scorer's own mean by name, None where it scored nothing.
+    """
 
     target: str
     suite: str
@@ -109,6 +112,7 @@ class Verdict:
     causes: tuple[Cause, ...] = ()
     score: float | None = None
     baseline_score: float | None = None
+    scores: Mapping[str, float | None] = field(default_factory=dict)
     drop: Interval | None = None
     confirmation: Interval | None = None
     smallest_confirmable: dict[str, float | None] = field(default_factory=dict)
@@ -137,6 +141,7 @@ class Verdict:
             "causes": [{"cause": c.cause.value, "evidence": c.evidence} for c in self.causes],
             "score": number(self.score, 4),
             "baseline_score": number(self.baseline_score, 4),
+            "scores": {name: number(mean, 4) for name, mean in self.scores.items()},
             "drop": self.drop.as_json() if self.drop else None,
             "confirmation": self.confirmation.as_json() if self.confirmation else None,
             "thresholds": {

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.domain.case import Case
 from monitor.domain.run import Failure, Halt, Phase, StoredAnswer
+from monitor.domain.text import storable
 from monitor.grading import Grader
 from monitor.replay.ask import Asked
 from monitor.replay.budget import Pricer
+from monitor.replay.keeping import PATIENCE, Batch, keep
 from monitor.replay.plan import Question, outstanding
 from monitor.replay.recorder import Recorder
 from monitor.replay.runner import Replay, Tally
 from monitor.store import answers
 from monitor.store.database import Database
-from monitor.targets.wire import storable
+
+logger = logging.getLogger(__name__)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """What every stage needs of the process it runs in."""
+    """What every stage needs of the process it runs in. `patience`: seconds that the database may be away."""
 
     database: Database
     now: Callable[[], datetime]
     stop: asyncio.Event
     watch: Callable[[str, Tally], None]
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,8 @@ async def replay_stage(
         cases = {question.case.id: question.case for question, _ in batch}
         # Before the lock is taken: a metric may be slow, and other runs of this database wait for the lock.
         scores = [grader.grade(one.text, cases[one.case_id]) for one in kept]
-        with place.database.write() as connection:
-            answers.add(connection, kept, scores)
-            answers.add_failures(connection, lost)
+        whole = Batch(list(zip(kept, scores, strict=True)), lost)
+        keep(place.database, whole, place.patience, place.stop.is_set)
 
     async with Recorder[tuple[Question, Asked]](write) as recorder:
 
@@ -80,10 +87,18 @@ async def replay_stage(
 
         replay = Replay(questions, asking, store, concurrency, place.stop, fresh=not stored)
         place.watch(stage.label, replay.tally)
+        began = time.monotonic()
         halt = await replay.run()
+        _log(stage, replay.tally, time.monotonic() - began)
         # The last answer is counted after it is stored.
         place.watch(stage.label, replay.tally)
         return halt
+
+
+def _log(stage: Stage, tally: Tally, seconds: float) -> None:
+    counts = {"answered": tally.answered, "failed": tally.failed, "total": tally.total}
+    figures = {"seconds": round(seconds, 2), "usd": round(tally.usd, 4)}
+    logger.info("stage over", extra={"phase": stage.phase.value, "repeats": stage.repeats, **counts, **figures})
 
 
 def _answer(stage: Stage, question: Question, asked: Asked, pricer: Pricer, now: datetime) -> StoredAnswer:

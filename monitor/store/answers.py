@@ -12,6 +12,8 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain.run import Failure, Phase, Spend, StoredAnswer
 from monitor.domain.score import Score
+from monitor.store.bulk import insert_many, new_ids
+from monitor.store.database import insert_new
 from monitor.store.tables import answer, failure, run, score
 
 _CHUNK = 500
@@ -32,20 +34,16 @@ def add(connection: Connection, answers: Sequence[StoredAnswer], scores: Sequenc
     """Write answers with their scores, one dict (scorer to score) an answer."""
     if not answers:
         return
-    rows = [_values(a) for a in answers]
-    ids = connection.execute(sa.insert(answer).returning(answer.c.id, sort_by_parameter_order=True), rows).scalars()
-    add_scores(connection, zip(ids, scores, strict=True))
+    ids = new_ids(connection, answer.c.id, len(answers))
+    insert_many(connection, answer, [{"id": i, **_values(a)} for i, a in zip(ids, answers, strict=True)])
+    insert_many(connection, score, _score_rows(zip(ids, scores, strict=True)))
 
 
 def add_scores(connection: Connection, scores: Iterable[tuple[int, dict[str, Score]]]) -> None:
-    """Write scores of stored answers: (answer id, scorer to score)."""
-    rows = [
-        {"answer_id": i, "scorer": scorer, "value": s.value, "reason": s.reason}
-        for i, of_answer in scores
-        for scorer, s in of_answer.items()
-    ]
+    """Write scores of stored answers: (answer id, scorer to score); what another process was faster with stays."""
+    rows = _score_rows(scores)
     if rows:
-        connection.execute(score.insert(), rows)
+        connection.execute(insert_new(connection, score), rows)
 
 
 def add_failures(connection: Connection, failures: Sequence[Failure]) -> None:
@@ -79,6 +77,21 @@ def stored(connection: Connection, run_id: str, phase: Phase) -> dict[str, set[i
     return found
 
 
+def is_stored(connection: Connection, one: StoredAnswer) -> bool:
+    """Whether this very answer's place is taken."""
+    key = _of(one.run_id, one.phase) & (answer.c.case_id == one.case_id) & (answer.c.repeat == one.repeat)
+    return connection.execute(sa.select(answer.c.id).where(key)).first() is not None
+
+
+def failure_is_stored(connection: Connection, one: Failure) -> bool:
+    """Whether this very call, known by its time, is written down as failed."""
+    of_run = (failure.c.run_id == one.run_id) & (failure.c.phase == one.phase.value)
+    call = (
+        (failure.c.case_id == one.case_id) & (failure.c.repeat == one.repeat) & (failure.c.failed_at == one.failed_at)
+    )
+    return connection.execute(sa.select(failure.c.id).where(of_run & call)).first() is not None
+
+
 def scored(connection: Connection, run_id: str, phase: Phase, scorers: Sequence[str]) -> Iterator[Scored]:
     """The answers of a run by case and repeat, with the named scores, as a stream."""
     joined = answer.outerjoin(score, (score.c.answer_id == answer.c.id) & score.c.scorer.in_(scorers))
@@ -100,6 +113,20 @@ def scored(connection: Connection, run_id: str, phase: Phase, scorers: Sequence[
             current.scores[scorer] = Score(value, reason)
     if current is not None:
         yield current
+
+
+def case_means(
+    connection: Connection, run_id: str, phase: Phase, scorers: Sequence[str]
+) -> list[tuple[str, str, str, float]]:
+    """The mean score of a case's answers, by (case id, case fingerprint, scorer); what is unscored does not count."""
+    key = (answer.c.case_id, answer.c.case_fingerprint, score.c.scorer)
+    query = (
+        sa.select(*key, sa.func.avg(score.c.value))
+        .join(score, score.c.answer_id == answer.c.id)
+        .where(_of(run_id, phase) & score.c.scorer.in_(scorers) & score.c.value.is_not(None))
+        .group_by(*key)
+    )
+    return [(case_id, print_, scorer, float(mean)) for case_id, print_, scorer, mean in connection.execute(query)]
 
 
 def texts(
@@ -154,7 +181,8 @@ def finish_reasons(connection: Connection, run_id: str) -> dict[str, int]:
 def failures(connection: Connection, run_id: str) -> list[tuple[str, int, str]]:
     """Why calls failed in a run: (kind, how many, one of the messages), commonest first."""
     columns = (failure.c.kind, sa.func.count().label("calls"), sa.func.max(failure.c.message))
-    query = sa.select(*columns).where(failure.c.run_id == run_id).group_by(failure.c.kind).order_by(sa.desc("calls"))
+    query = sa.select(*columns).where(failure.c.run_id == run_id).group_by(failure.c.kind)
+    query = query.order_by(sa.desc("calls"), failure.c.kind)
     return [(kind, count, message) for kind, count, message in connection.execute(query)]
 
 
@@ -193,6 +221,14 @@ def _spend(connection: Connection, of_answers: Any, of_failures: Any) -> Spend:
         input_tokens=int(given or 0),
         output_tokens=int(made or 0),
     )
+
+
+def _score_rows(scores: Iterable[tuple[int, dict[str, Score]]]) -> list[dict[str, Any]]:
+    return [
+        {"answer_id": i, "scorer": scorer, "value": s.value, "reason": s.reason}
+        for i, of_answer in scores
+        for scorer, s in of_answer.items()
+    ]
 
 
 def _of(run_id: str, phase: Phase) -> Any:

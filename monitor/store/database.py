@@ -1,14 +1,13 @@
-"""Opening the database: pragmas, transactions that never upgrade from read to write, and the schema's revision."""
+"""Opening the database, SQLite or PostgreSQL: transactions to read and to write in, and the schema's revision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.engine import Connection, Engine, make_url
 
 # The newest migration this version knows; a test holds it against the migrations themselves. It stands here so that
 # opening a database does not cost the import of Alembic.
@@ -29,6 +28,15 @@ class NoDatabaseError(DatabaseError):
     """There is no database yet: nothing was ever measured."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a database said, what to do about it, and whether it may pass by itself."""
+
+    said: str
+    remedy: str
+    passes: bool
+
+
 class Database:
     """An open database. `read()` and `write()` give a connection inside a transaction; `write()` commits at the end."""
 
@@ -37,13 +45,21 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; nothing is written."""
-        with self._guard(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A consistent view, however many statements look at it; nothing can be written."""
+        with self._guard(), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that takes the write lock at once, because one that upgrades later fails without waiting."""
+        """One transaction.
+
+        SQLite takes the write lock at once, because a transaction that upgrades later fails without waiting, and has
+        one writer at a time. PostgreSQL has many: each statement sees what others have committed until then, and what
+        was read may have changed when something is written. Where that matters, `alone` makes writers stand in line.
+        """
         with self._guard(), self.engine.connect() as connection:
             connection.execution_options(heldout_write=True)
             with connection.begin():
@@ -51,14 +67,19 @@ class Database:
 
     @contextmanager
     def change_schema(self) -> Iterator[Connection]:
-        """A write in which tables may be built anew: references are checked at its end instead of at each step.
+        """A write in which tables may be built anew; whoever else wants to do so waits, and then sees what was done.
 
-        SQLite changes a column by copying its table, and dropping the old one would take along what refers to it.
+        SQLite changes a column by copying its table, and dropping the old one would take along what refers to it: there
+        references are checked at the end instead of at each step.
         """
         with self._guard(), self.engine.connect() as connection:
             connection.execution_options(heldout_write=True, heldout_schema=True)
             try:
                 with connection.begin():
+                    if connection.dialect.name == "postgresql":
+                        alone(connection, "schema")
+                        # Large tables take their time.
+                        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                     yield connection
                     if connection.dialect.name == "sqlite":
                         lost = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
@@ -72,14 +93,30 @@ class Database:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.DatabaseError as error:
-            # The driver's own words name tables and columns; the statement's parameters, answers among them, stay out.
-            text = str(error.orig)
-            waiting_helps = "locked" in text or "busy" in text
-            raise DatabaseError(f"{self.describe()}: {text}; {_remedy(text)}", permanent=not waiting_helps) from error
+        except sa.exc.TimeoutError:
+            remedy = "this process has too much to do at once; try again"
+            raise DatabaseError(f"{self.describe()}: no connection is free; {remedy}", permanent=False) from None
+        except sa.exc.DBAPIError as error:
+            found = self._trouble(error)
+            # Without its cause: what a driver says further on quotes rows, answers among them.
+            text = f"{self.describe()}: {found.said}; {found.remedy}"
+            raise DatabaseError(text, permanent=not found.passes) from None
+
+    def _trouble(self, error: sa.exc.DBAPIError) -> Trouble:
+        if self.engine.dialect.name == "postgresql":
+            from monitor.store import postgresql
+
+            return postgresql.trouble(error, self.engine.url)
+        from monitor.store import sqlite
+
+        return sqlite.trouble(error)
 
     def describe(self) -> str:
         """The database's address without a password."""
+        if self.engine.dialect.name == "postgresql":
+            from monitor.store import postgresql
+
+            return postgresql.describe(self.engine.url)
         return self.engine.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
@@ -93,6 +130,16 @@ def open_database(url: str, *, create: bool = True) -> Database:
     Raises DatabaseError; nothing that is stored is touched by a refusal.
     """
     database = connect(url, create=create)
+    try:
+        _prepare(database, create)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: Database, create: bool) -> None:
+    """See to it that the schema is this version's."""
     found = revision(database)
     if found is None and create:
         from monitor.store.migrate import upgrade
@@ -112,15 +159,46 @@ def open_database(url: str, *, create: bool = True) -> Database:
             f"{database.describe()}: its schema is at {found}, which is newer than this version knows ({HEAD}); "
             "install the version of heldout that wrote it, or a later one"
         )
-    return database
 
 
 def connect(url: str, *, create: bool = True) -> Database:
-    """Connect without looking at the schema."""
-    parsed = make_url(url)
+    """Connect without looking at the schema; raises DatabaseError where `url` is no database that heldout can use."""
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise DatabaseError("[database] url cannot be read as an address") from None
+    if parsed.drivername.startswith("postgres"):
+        from monitor.store import postgresql
+
+        return Database(postgresql.engine(parsed))
     if parsed.get_backend_name() != "sqlite":
-        raise DatabaseError(f"{parsed.get_backend_name()} is not in this version; use sqlite:///FILE")
-    return Database(_sqlite(parsed, create))
+        raise DatabaseError(
+            f"{parsed.get_backend_name()} is not in this version; use sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+        )
+    from monitor.store import sqlite
+
+    return Database(sqlite.engine(parsed, create))
+
+
+def alone(connection: Connection, what: str) -> None:
+    """Until its transaction ends, no other that wants to be alone with `what` goes on; SQLite has one writer anyway.
+
+    Under READ COMMITTED the next statement sees everything that those before it in the line have committed.
+    """
+    if connection.dialect.name == "postgresql":
+        key = sa.func.hashtextextended(f"heldout {what}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def insert_new(connection: Connection, table: sa.Table) -> sa.Insert:
+    """An insert that leaves rows alone that are there already, whoever wrote them, and however lately."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def revision(database: Database) -> str | None:
@@ -131,61 +209,7 @@ def revision(database: Database) -> str | None:
             return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     if names:
         raise DatabaseError(
-            f"{database.describe()}: this is not a heldout database (it holds {', '.join(sorted(names)[:3])})"
+            f"{database.describe()}: this is not a heldout database (it holds {', '.join(sorted(names)[:3])}); "
+            "name another in [database] url"
         )
     return None
-
-
-def _sqlite(url: URL, create: bool) -> Engine:
-    path = Path(url.database or "")
-    if not url.database or url.database == ":memory:":
-        raise DatabaseError(
-            "sqlite://: an in-memory database would lose every answer; name a file: sqlite:///heldout.db"
-        )
-    if not path.parent.is_dir():
-        raise DatabaseError(f"{path}: the folder {path.parent} does not exist; create it, or change [database] url")
-    if not create and not path.exists():
-        raise NoDatabaseError(f"{path}: no such database yet; `heldout run` or `heldout baseline collect` creates it")
-    # isolation_level None leaves BEGIN to the listener below, instead of sqlite3's own guess.
-    # hide_parameters: what a model wrote may be private, and an error's text ends in logs.
-    engine = sa.create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None}, hide_parameters=True
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def pragmas(raw: sa.engine.interfaces.DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        cursor = raw.cursor()
-        # The journal's mode is written into the file: somebody else's database is looked at, and left as it is.
-        tables = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables or "alembic_version" in tables:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        # FULL: under WAL, NORMAL may lose committed answers when the power fails, and answers are paid for.
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        writing = options.get("heldout_write", False)
-        if options.get("heldout_schema", False):
-            # Within a transaction this pragma has no effect.
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return engine
-
-
-def _remedy(text: str) -> str:
-    if "locked" in text or "busy" in text:
-        return "another program holds the database; try again when it is done"
-    if "full" in text:
-        return "free some space on its disk and run the same command again: what is stored is intact"
-    if "disk I/O error" in text:
-        # SQLite's words for a disk without room for the journal's index, too.
-        return "its disk is full or broken; free some space on it and run the same command again"
-    if "readonly" in text or "unable to open" in text:
-        return "see that this user may write to the file and its folder"
-    if "constraint failed" in text:
-        return "what was to be written contradicts what is stored; none of it was kept, and what is stored is intact"
-    return "see that the file is a database and its disk is healthy"

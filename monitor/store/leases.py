@@ -57,6 +57,8 @@ def take(connection: Connection, seen: Lease, holder: str, now: datetime) -> Lea
         except sa.exc.IntegrityError:
             return None
     else:
+        # Waits for what its holder is just writing, which a change of this row alone would not.
+        connection.execute(sa.select(lease.c.token).where(lease.c.name == seen.name).with_for_update())
         # What the earlier holder did last stays readable until this one has done something.
         same = (lease.c.name == seen.name) & (lease.c.token == seen.token) & (lease.c.beats == seen.beats)
         if connection.execute(lease.update().where(same), values).rowcount != 1:
@@ -95,9 +97,14 @@ class FencedDatabase(Database):
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction, which nobody can take the lease from until it is over."""
+        """One transaction, which nobody can take the lease from until it is over.
+
+        Its lock lets signs of life through: with many writers there may always be one, and a beat that had to wait for
+        a moment without any would come too late.
+        """
         with super().write() as connection:
-            query = sa.select(lease.c.token).where(lease.c.name == self._held.name).with_for_update(read=True)
+            mine = lease.c.name == self._held.name
+            query = sa.select(lease.c.token).where(mine).with_for_update(read=True, key_share=True)
             if connection.execute(query).scalar() != self._held.token:
                 raise LeaseLostError(_lost(self._held))
             yield connection

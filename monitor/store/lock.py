@@ -55,15 +55,17 @@ def _sole(url: str, ending: str, said: str) -> Iterator[None]:
     if parsed.get_backend_name() != "sqlite":
         yield
         return
-    path = Path(f"{Path(parsed.database or '').resolve()}{ending}")
-    with _opened(path) as file:
+    database = Path(parsed.database or "").resolve()
+    path = Path(f"{database}{ending}")
+    with _opened(path, database) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if not isinstance(error, BlockingIOError):
                 raise DatabaseError(f"{path}: {error.strerror}; its disk must be one that can lock files") from error
             file.seek(0)
-            raise LockedError(said.format(file.read().strip() or "unknown")) from None
+            holder = file.read().strip() or "unknown"
+            raise LockedError(f"{database}: {said.format(holder)}") from None
         # Who holds it is told to others only: a disk too full for that is no reason to stop. Past the file's buffer,
         # so that nothing is left over that could fail when it is closed.
         with suppress(OSError):
@@ -72,10 +74,33 @@ def _sole(url: str, ending: str, said: str) -> Iterator[None]:
         yield
 
 
-def _opened(path: Path) -> TextIO:
+def _opened(path: Path, database: Path) -> TextIO:
+    # A link is not followed: root may be at work in a folder of somebody else, who could lead it to any file.
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return path.open("a+", encoding="utf-8", errors="replace")
+        try:
+            number = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            number = os.open(path, flags)
+        else:
+            _give_to_the_owner_of(database, number)
+        return os.fdopen(number, "a+", encoding="utf-8", errors="replace")
     except OSError as error:
         raise DatabaseError(
             f"{path}: {error.strerror}; see that this user may write to it, and that its disk is not full"
         ) from error
+
+
+def _give_to_the_owner_of(database: Path, lock: int) -> None:
+    """Where root has made the lock, let those use it who use the database: a service's user must not be shut out.
+
+    SQLite does the same with the files that it puts beside a database.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        found = database.stat()
+        os.fchmod(lock, found.st_mode & 0o666)
+    except FileNotFoundError:
+        found = database.parent.stat()
+    os.fchown(lock, found.st_uid, found.st_gid)

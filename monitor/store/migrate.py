@@ -11,8 +11,11 @@ from alembic.script import ScriptDirectory
 from monitor.store.database import Database, DatabaseError, revision
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
-    """Apply all missing migrations in one transaction; returns the revision before and after. Raises DatabaseError."""
+def upgrade(database: Database, to: str = "head") -> tuple[str | None, str]:
+    """Apply all migrations that are missing up to `to` in one transaction; returns the revision before and after.
+
+    Raises DatabaseError.
+    """
     before = revision(database)
     script = ScriptDirectory.from_config(_alembic())
     known = {step.revision for step in script.walk_revisions()}
@@ -24,10 +27,10 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     with database.change_schema() as connection:
         config = _alembic()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    head = script.get_current_head()
-    assert head is not None  # noqa: S101 - the package ships at least one migration
-    return before, head
+        command.upgrade(config, to)
+    after = script.get_current_head() if to == "head" else to
+    assert after is not None  # noqa: S101 - the package ships at least one migration
+    return before, after
 
 
 def _alembic() -> AlembicConfig:

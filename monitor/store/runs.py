@@ -13,10 +13,22 @@ from sqlalchemy.exc import IntegrityError
 
 from monitor.domain.case import Suite
 from monitor.domain.run import Baseline, Run, RunKind, RunState
+from monitor.domain.text import storable
 from monitor.store import usage
+from monitor.store.database import alone, insert_new
 from monitor.store.tables import baseline, run, suite_version, timetable
 
 _OVER = [state.value for state in RunState if state.over]
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The slots of one (target, suite) that were missed and not filled in since, and when the last was recorded."""
+
+    target: str
+    suite: str
+    slots: int
+    recorded_at: datetime
 
 
 def remember_suite(connection: Connection, suite: Suite, now: datetime) -> None:
@@ -25,7 +37,7 @@ def remember_suite(connection: Connection, suite: Suite, now: datetime) -> None:
     if connection.execute(sa.select(suite_version.c.suite).where(key)).first() is None:
         cases = [case.as_json() for case in suite.cases]
         connection.execute(
-            suite_version.insert(),
+            insert_new(connection, suite_version),
             {"suite": suite.name, "fingerprint": suite.fingerprint, "cases": cases, "first_seen": now},
         )
 
@@ -53,13 +65,22 @@ def record(connection: Connection, noted: Run) -> bool:
     return connection.execute(run.update().where(key & premature), values).rowcount == 1
 
 
+def miss(connection: Connection, noted: Run, now: datetime) -> Run | None:
+    """Call a slot missed that was recorded and not begun; None where somebody else has just done so, or begun it."""
+    over = replace(noted, state=RunState.MISSED, due_at=None, finished_at=now)
+    untouched = (run.c.id == noted.id) & (run.c.state == RunState.WAITING.value) & (run.c.suite_fingerprint == "")
+    values = {"state": over.state.value, "due_at": None, "finished_at": now}
+    return over if connection.execute(run.update().where(untouched), values).rowcount == 1 else None
+
+
 def request(connection: Connection, run_id: str, target: str, suite: str, by: str, now: datetime) -> Run:
     """Ask for a replay outside the schedule; where one was asked for and is not over, that one is the answer."""
+    alone(connection, "requests")
     key = (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == RunKind.AD_HOC.value)
     open_ = key & run.c.state.not_in(_OVER) & run.c.requested_by.is_not(None)
     row = connection.execute(sa.select(run).where(open_).order_by(run.c.created_at)).first()
     if row is not None:
-        return _run(row)
+        return from_row(row)
     asked = Run(
         id=run_id,
         target=target,
@@ -70,7 +91,7 @@ def request(connection: Connection, run_id: str, target: str, suite: str, by: st
         target_fingerprint="",
         created_at=now,
         due_at=now,
-        requested_by=by,
+        requested_by=storable(by),
     )
     connection.execute(run.insert(), _values(asked))
     return asked
@@ -84,7 +105,7 @@ def newest(
     for column, wanted in ((run.c.target, target), (run.c.suite, suite)):
         if wanted is not None:
             query = query.where(column == wanted)
-    return [_run(row) for row in connection.execute(query)]
+    return [from_row(row) for row in connection.execute(query)]
 
 
 def save(connection: Connection, changed: Run) -> None:
@@ -98,7 +119,7 @@ def save(connection: Connection, changed: Run) -> None:
 def get(connection: Connection, run_id: str) -> Run | None:
     """The run of that id."""
     row = connection.execute(sa.select(run).where(run.c.id == run_id)).first()
-    return None if row is None else _run(row)
+    return None if row is None else from_row(row)
 
 
 def find(connection: Connection, prefix: str) -> list[Run]:
@@ -107,20 +128,20 @@ def find(connection: Connection, prefix: str) -> list[Run]:
     rows = connection.execute(
         sa.select(run).where(run.c.id.like(pattern, escape="\\")).order_by(run.c.id.desc()).limit(10)
     )
-    return [_run(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def of_slot(connection: Connection, target: str, suite: str, slot: datetime) -> Run | None:
     """The run of one slot."""
     key = (run.c.target == target) & (run.c.suite == suite) & (run.c.slot == slot)
     row = connection.execute(sa.select(run).where(key)).first()
-    return None if row is None else _run(row)
+    return None if row is None else from_row(row)
 
 
 def unfinished(connection: Connection) -> list[Run]:
     """Runs that are not over, oldest first: interrupted ones, and those that wait, with their `due_at`."""
     rows = connection.execute(sa.select(run).where(run.c.state.not_in(_OVER)).order_by(run.c.created_at))
-    return [_run(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +175,13 @@ def newest_slots(
     return {(row.target, row.suite): row.slot for row in connection.execute(query.group_by(run.c.target, run.c.suite))}
 
 
+def first_pinned(connection: Connection) -> dict[tuple[str, str], datetime]:
+    """When each (target, suite) that has a baseline was given its first."""
+    first = sa.func.min(baseline.c.pinned_at).label("first")
+    query = sa.select(baseline.c.target, baseline.c.suite, first).group_by(baseline.c.target, baseline.c.suite)
+    return {(row.target, row.suite): row.first for row in connection.execute(query)}
+
+
 def timetable_in_force(connection: Connection) -> tuple[str, str, datetime] | None:
     """(cron, time zone, since when) of the schedule that was last in force."""
     row = connection.execute(sa.select(timetable).order_by(timetable.c.since.desc()).limit(1)).first()
@@ -162,15 +190,25 @@ def timetable_in_force(connection: Connection) -> tuple[str, str, datetime] | No
 
 def set_timetable(connection: Connection, cron: str, zone: str, now: datetime) -> None:
     """From `now` on this schedule is in force."""
+    alone(connection, "timetable")
     connection.execute(timetable.delete().where(timetable.c.since >= now))
     connection.execute(timetable.insert(), {"since": now, "cron": cron, "timezone": zone})
 
 
+def missed(connection: Connection) -> list[Missed]:
+    """Which slots were missed, by target and suite; one that `heldout run --slot` fills in is missed no more."""
+    key = (run.c.target, run.c.suite)
+    query = sa.select(*key, sa.func.count(), sa.func.max(run.c.created_at)).where(run.c.state == RunState.MISSED.value)
+    return [Missed(*row) for row in connection.execute(query.group_by(*key).order_by(*key))]
+
+
 def pin(connection: Connection, pinned: Run, now: datetime, by: str) -> Baseline:
     """Make a run the baseline of its (target, suite) from `now` on; the earlier one stays stored."""
-    values = {"target": pinned.target, "suite": pinned.suite, "run_id": pinned.id, "pinned_at": now, "pinned_by": by}
-    connection.execute(baseline.insert(), values)
-    found = current_baseline(connection, pinned.target, pinned.suite)
+    who = storable(by)
+    values = {"target": pinned.target, "suite": pinned.suite, "run_id": pinned.id, "pinned_at": now, "pinned_by": who}
+    key = connection.execute(baseline.insert(), values).inserted_primary_key
+    # Another process may have pinned something at the same moment: this is what was pinned here.
+    found = None if key is None else baseline_by_id(connection, key[0])
     if found is None:
         raise LookupError(f"the baseline of {pinned.target} on {pinned.suite} vanished while it was pinned")
     return found
@@ -207,14 +245,14 @@ def collecting(connection: Connection, target: str, suite: str) -> Run | None:
     key = (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == RunKind.BASELINE.value)
     query = sa.select(run).where(key & run.c.state.not_in(_OVER)).order_by(run.c.created_at.desc())
     row = connection.execute(query).first()
-    return None if row is None else _run(row)
+    return None if row is None else from_row(row)
 
 
 def latest(connection: Connection, target: str, suite: str, kinds: Sequence[RunKind]) -> Run | None:
     """The newest run of those kinds."""
     key = (run.c.target == target) & (run.c.suite == suite) & run.c.kind.in_([kind.value for kind in kinds])
     row = connection.execute(sa.select(run).where(key).order_by(run.c.created_at.desc())).first()
-    return None if row is None else _run(row)
+    return None if row is None else from_row(row)
 
 
 def finish(connection: Connection, done: Run, now: datetime) -> Run:
@@ -244,6 +282,7 @@ def _values(value: Run) -> dict[str, Any]:
     }
 
 
-def _run(row: Row[Any]) -> Run:
+def from_row(row: Row[Any]) -> Run:
+    """The run that a row of its table holds."""
     values = dict(row._mapping)
     return Run(**values | {"kind": RunKind(values["kind"]), "state": RunState(values["state"])})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,14 @@ from monitor.domain.verdict import Level, Stage, Verdict
 from monitor.store.tables import run, verdict
 
 _ENDED = (Stage.FINAL.value, Stage.CONFIRMED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run that measured something: when it began, and when it was decided for good."""
+
+    began: datetime
+    ended: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,18 @@ def newest_on_demand(connection: Connection, target: str, suite: str) -> StoredV
     """The newest decision of a run without a slot that came to an end."""
     runs = _of(target, suite).where(verdict.c.slot.is_(None) & verdict.c.stage.in_(_ENDED))
     return _first(connection, runs.order_by(verdict.c.id.desc()))
+
+
+def newest_measured(
+    connection: Connection, target: str, suite: str, until: datetime, without: Sequence[str]
+) -> Measured | None:
+    """The newest run up to `until` that came to an end for none of the causes in `without`, on demand or not."""
+    key = (verdict.c.target == target) & (verdict.c.suite == suite) & (verdict.c.decided_at <= until)
+    measured = verdict.c.stage.in_(_ENDED) & (verdict.c.cause.is_(None) | verdict.c.cause.not_in(without))
+    query = sa.select(run.c.created_at, verdict.c.decided_at).join(run, run.c.id == verdict.c.run_id)
+    newest_first = query.where(key & measured).order_by(verdict.c.decided_at.desc(), verdict.c.id.desc())
+    row = connection.execute(newest_first.limit(1)).first()
+    return None if row is None else Measured(*row)
 
 
 def weekly(

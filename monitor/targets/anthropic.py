@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.domain.answer import Reply
 from monitor.domain.case import Case
+from monitor.domain.text import storable
 from monitor.targets.chat import ChatSettings, ChatTarget
-from monitor.targets.wire import count_or_none, object_or_empty, storable, text_of_parts, text_or_none
+from monitor.targets.wire import count_or_none, object_or_empty, text_of_parts, text_or_none
 
 if TYPE_CHECKING:
     import httpx2

@@ -15,8 +15,9 @@ from typing import cast
 
 from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
+from monitor.domain.text import storable
 from monitor.targets.port import Account
-from monitor.targets.wire import Endpoint, storable
+from monitor.targets.wire import Endpoint
 
 LARGEST = 10 * 2**20  # bytes of standard output
 _LAST_WORDS = 4096  # bytes of standard error that are kept, the last ones

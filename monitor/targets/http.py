@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from monitor import __version__
 from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
+from monitor.domain.text import storable
 from monitor.targets.chat import CONNECTIONS, KEEP_ALIVE
 from monitor.targets.port import Account
 from monitor.targets.wire import (
@@ -21,7 +22,6 @@ from monitor.targets.wire import (
     json_or_text,
     parse_object,
     status_error,
-    storable,
     too_large,
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from monitor.domain.answer import ErrorKind, TargetError
+from monitor.domain.text import storable
 
 SHOWN = 300  # characters of a provider's own words in a message
 LARGEST = 10 * 2**20  # bytes of a reply; beyond it something else than an answer is being sent
@@ -223,17 +224,6 @@ def json_or_text(content: bytes) -> object:
         return json.loads(content)
     except (ValueError, RecursionError):
         return content.decode("utf-8", "replace")
-
-
-def storable(text: str) -> str:
-    """`text` without what no database holds: lone surrogates and NUL become U+FFFD."""
-    if "\x00" in text:
-        text = text.replace("\x00", "\ufffd")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
-    return text
 
 
 def count_or_none(value: object) -> int | None:

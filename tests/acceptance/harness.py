@@ -1,7 +1,8 @@
 """What an acceptance test needs: a folder with a configuration, fake servers as processes, and `heldout` as a process.
 
 Nothing here imports heldout: the tests see what a user sees (exit codes, output, messages) and, read-only, the
-database. Every wait is bounded, every process that is started is ended, and every port is the system's choice.
+database, which is SQLite or PostgreSQL (tests/fakes/databases.py). Every wait is bounded, every process that is started
+is ended, and every port is the system's choice.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import psycopg
+
+from tests.fakes import databases
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAKES = REPOSITORY / "tests" / "fakes"
@@ -173,8 +178,13 @@ class Home:
 
     @property
     def database(self) -> Path:
-        """The database's file."""
+        """The database's file, where it is SQLite."""
         return self.folder / "heldout.db"
+
+    @property
+    def url(self) -> str:
+        """The database's address as the configuration has it; it begins empty."""
+        return databases.empty(self.folder) if databases.POSTGRESQL else "sqlite:///heldout.db"
 
     def configure(
         self, known: Sequence[Case], server: Fake, chat: Fake | None = None, **changes: dict[str, Any]
@@ -183,7 +193,7 @@ class Home:
         lines = [json.dumps({key: value for key, value in case.items() if key != "p"}) for case in known]
         (self.folder / "support.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         tables: dict[str, dict[str, Any]] = {
-            "database": {"url": '"sqlite:///heldout.db"'},
+            "database": {"url": f'"{self.url}"'},
             "suites.support": {"cases": '"support.jsonl"', "metrics": '["exact_match"]'},
             "targets.bot": {
                 "provider": '"openai"',
@@ -251,7 +261,10 @@ class Home:
         process.communicate(timeout=60.0)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Rows of the database, read without a lock on it."""
+        """Rows of the database, read without a lock on it; a value stands in the query as `?`."""
+        if databases.POSTGRESQL:
+            with self._postgresql() as connection:
+                return connection.execute(query.replace("?", "%s").encode(), values).fetchall()
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30.0)) as connection:
             return connection.execute(query, values).fetchall()
 
@@ -262,14 +275,44 @@ class Home:
 
     def change(self, statement: str, *values: Any) -> None:
         """Change the database behind heldout's back: let time pass, or break it."""
+        if databases.POSTGRESQL:
+            with self._postgresql() as connection:
+                connection.execute(statement.replace("?", "%s").encode(), values)
+            return
         with closing(sqlite3.connect(self.database, timeout=30.0)) as connection, connection:
             connection.execute(statement, values)
+
+    def tables(self) -> set[str]:
+        """The names of its tables; none where there is no database yet."""
+        if databases.POSTGRESQL:
+            return {name for (name,) in self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+        return {name for (name,) in self.rows("SELECT name FROM sqlite_master")} if self.database.exists() else set()
+
+    def content(self) -> Any:
+        """All that is stored, to be compared later: SQLite's file as it is, PostgreSQL's rows."""
+        if not databases.POSTGRESQL:
+            return self.database.read_bytes()
+        return {name: sorted(map(repr, self.rows(f"SELECT * FROM {name}"))) for name in self.tables()}
+
+    def is_sound(self) -> bool:
+        """Whether nothing in it is broken; one that is not there yet is sound."""
+        if not self.tables():
+            return True
+        if not databases.POSTGRESQL:
+            return self.rows("PRAGMA integrity_check") == [("ok",)]
+        # Reads every row and every index.
+        for table in self.tables():
+            self.change(f"REINDEX TABLE {table}")
+        return len(self.content()) == len(self.tables())
 
     def let_an_hour_pass(self) -> None:
         """Every message that waits is due, and nobody holds a lease on one."""
         past = "2000-01-01 00:00:00.000000"
         self.change("UPDATE outbox SET due_at = ? WHERE state != 'sent'", past)
-        self.change("UPDATE outbox SET leased_until = ? WHERE leased_until NOT NULL", past)
+        self.change("UPDATE outbox SET leased_until = ? WHERE leased_until IS NOT NULL", past)
+
+    def _postgresql(self) -> AbstractContextManager[psycopg.Connection[tuple[Any, ...]]]:
+        return psycopg.connect(self.url, connect_timeout=10)
 
     def _environment(self, **more: str) -> dict[str, str]:
         return environment(HOME=str(self.folder), **{**self.secrets, **more})

@@ -31,6 +31,7 @@ from monitor.site import Site
 from monitor.store import answers, runs
 from monitor.store.database import Database, open_database
 from monitor.store.tables import alert, answer, outbox, run, verdict
+from tests.fakes import databases
 
 MONDAY = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 TOML = """
@@ -123,7 +124,7 @@ class House:
 
     def __init__(self, folder: Path, cases: int = 40, now: datetime = MONDAY - timedelta(days=4)) -> None:
         self.folder = folder
-        self.url = f"sqlite:///{folder / 'heldout.db'}"
+        self.url = databases.filled(folder)
         self.clock = FakeClock(now)
         self.model = FakeModel()
         self.cases = [Case(f"case-{i:03}", f"Is {i} a number?", expected="yes") for i in range(cases)]
@@ -160,7 +161,7 @@ class House:
 
     @property
     def timetable(self) -> Timetable:
-        return wiring.timetable(self.config)
+        return self.config.schedule.timetable
 
     def new_id(self, now: datetime) -> str:
         self.ids += 1

@@ -99,19 +99,33 @@ ADDED: list[tuple[str, str]] = [
     ("[budget]\nusd_per_run = -1", "[budget] usd_per_run: must be at least 0"),
     (
         "[database]\nurl = 'mysql://db/x'",
-        '[database] url: must be "sqlite:///FILE", where FILE is a path without ? or #, such as "sqlite:///heldout.db"',
+        '[database] url: must be "sqlite:///FILE", where FILE is a path without ? or #, such as "sqlite:///heldout.db", or '
+        '"postgresql://USER@HOST/DATABASE"',
     ),
     (
         "[database]\nurl = 'sqlite:///:memory:'",
         '[database] url: must name a file, such as "sqlite:///heldout.db": what is only in memory is lost after each command',
     ),
+    ("[database]\nurl = 'postgres://db/x'", "[database] url: postgres:// is an old spelling: write postgresql://"),
     (
-        "[database]\nurl = 'postgresql+psycopg://db/heldout'",
-        '[database] url: PostgreSQL is not in this version: use SQLite, as in "sqlite:///heldout.db"',
+        "[database]\nurl = 'postgresql+asyncpg://db/x'",
+        '[database] url: must be "postgresql://USER@HOST/DATABASE", which psycopg connects to',
     ),
     (
-        "[database]\nurl = 'postgresql+psycopg://me:hunter2@db/heldout'",
-        f"[database] url: holds a password: {NO_SECRET}; refer to it with {REFER}; PostgreSQL is not in this version",
+        "[database]\nurl = 'postgresql://db'",
+        '[database] url: must name one database at its end: "postgresql://USER@HOST/DATABASE"',
+    ),
+    (
+        "[database]\nurl = 'postgresql://db:port/x'",
+        '[database] url: is not a valid address: write it as "postgresql://USER@HOST/DATABASE"',
+    ),
+    (
+        "[database]\nurl = 'postgresql://db/my x'",
+        "[database] url: must be an address without spaces, line breaks or #; in a password or name write them as %20, %23",
+    ),
+    *(
+        (f"[database]\nurl = '{url}'", f"[database] url: holds a password: {NO_SECRET}; refer to it with {REFER}")
+        for url in ("postgresql+psycopg://me:hunter2@db/heldout", "postgresql:///x?user=me&password=hunter2")
     ),
     ("[database]\nurl = 3", f"[database] url: {REFERENCE}"),
     (
@@ -432,9 +446,8 @@ def test_a_candidate_is_not_tested_against_a_candidate(faults_of):
 
 def test_a_database_address_by_reference_is_looked_at_where_it_is_set(faults_of, load):
     text = "[database]\nurl = { env = 'DATABASE' }\n" + SUITE + TARGET
-    assert faults_of(text, {"DATABASE": "postgresql://me:hunter2@db/x"}) == [
-        "config.toml: [database] url: environment variable DATABASE: PostgreSQL is not in this version: use SQLite, as "
-        'in "sqlite:///heldout.db"'
+    assert faults_of(text, {"DATABASE": "postgres://me:hunter2@db/x"}) == [
+        "config.toml: [database] url: environment variable DATABASE: postgres:// is an old spelling: write postgresql://"
     ]
     assert str(load(text).database.url) == "environment variable DATABASE"
 

@@ -54,6 +54,26 @@ def test_an_address_by_reference_is_looked_up_and_judged(load):
     with pytest.raises(SecretError, match="environment variable DATABASE is not set"):
         database_url(config, {})
     with pytest.raises(ConfigError) as caught:
-        database_url(config, {"DATABASE": "postgresql://me:hunter2@db/x"})
-    assert "[database] url: environment variable DATABASE: PostgreSQL is not in this version" in str(caught.value)
+        database_url(config, {"DATABASE": "postgres://me:hunter2@db/x"})
+    assert "[database] url: environment variable DATABASE: postgres:// is an old spelling" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db.internal/heldout",
+        "postgresql+psycopg://me@db.internal:6432/heldout?sslmode=verify-full",
+        "postgresql:///heldout?host=/run/postgresql",
+        "postgresql://me@/heldout?host=a.internal:5432&host=b.internal:5432&target_session_attrs=read-write",
+    ],
+)
+def test_postgresql_is_taken_as_it_stands_wherever_outputs_go(load, url):
+    config = load(f"[database]\nurl = '{url}'\n" + REST)
+    assert database_url(config, {"STATE_DIRECTORY": "/var/lib/heldout"}) == url
+
+
+def test_a_password_comes_by_reference(load):
+    config = load("[database]\nurl = { env = 'DATABASE' }\n" + REST)
+    url = "postgresql://me:p%40ss@db/x"
+    assert database_url(config, {"DATABASE": f"{url}\n"}) == url

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from monitor import wiring
 from monitor.config.fields import Secret
 from monitor.config.secrets import SecretError, missing_secrets, references, resolve
 
@@ -124,3 +125,11 @@ def test_a_configuration_never_holds_what_its_references_give(load, folder):
     (folder / "token").write_text("hunter2", "utf-8")
     config = load(CONFIG, {**os.environ, "KEY": "hunter2", "DATABASE": "sqlite:///hunter2.db", "WEBHOOK": "hunter2"})
     assert "hunter2" not in f"{config!r} {config} {config.model_dump()} {config.model_dump_json()}"
+
+
+def test_a_secret_that_is_wanted_somewhere_says_where(load):
+    config = load(CONFIG + '[web.tokens.ops]\nsecret = { env = "NOPE" }\nrole = "act"\n')
+    with pytest.raises(
+        SecretError, match=r"config\.toml: \[web\] tokens\.ops\.secret: environment variable NOPE is not"
+    ):
+        wiring.tokens(config, {})

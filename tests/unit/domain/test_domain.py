@@ -121,13 +121,14 @@ def test_a_verdict_is_the_contracts_object_whatever_is_unknown():
     empty = Verdict("t", "s", Level.PASS, Stage.FINAL, (), Thresholds())
     assert set(empty.as_json()) == {
         "schema", "target", "suite", "verdict", "stage", "reasons", "cause", "causes", "score", "baseline_score",
-        "drop", "confirmation", "thresholds", "smallest_confirmable", "cases", "answers", "coverage", "calls", "usd",
-        "model", "configuration_changed", "fallback", "run", "slot", "finished_at", "stale",
+        "scores", "drop", "confirmation", "thresholds", "smallest_confirmable", "cases", "answers", "coverage", "calls",
+        "usd", "model", "configuration_changed", "fallback", "run", "slot", "finished_at", "stale",
     }  # fmt: skip
     full = replace(
         empty,
         causes=(Cause(CauseKind.PROVIDER, "down"), Cause(CauseKind.BUDGET, "spent")),
         score=math.nan,
+        scores={"f1": 0.123456, "bleu": None},
         drop=Interval(5.6, math.nan, math.inf, new_case_se=math.nan),
         smallest_confirmable={"investigate": 2.44, "rollback": math.inf},
         usd=math.inf,
@@ -138,5 +139,6 @@ def test_a_verdict_is_the_contracts_object_whatever_is_unknown():
     assert said["cause"] == "provider"
     assert said["drop"] == {"points": 5.6, "low": None, "high": None, "confidence": 0.95, "new_case_se": None}
     assert said["smallest_confirmable"] == {"investigate": 2.4, "rollback": None}
+    assert said["scores"] == {"f1": 0.1235, "bleu": None}
     assert (said["score"], said["usd"], said["slot"]) == (None, None, "2026-11-16T06:00:00Z")
     assert instant(None) is None

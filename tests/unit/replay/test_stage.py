@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -22,7 +20,8 @@ from monitor.replay.runner import Tally
 from monitor.replay.stage import Stage, Workplace, replay_stage
 from monitor.store import answers, runs
 from monitor.store.database import Database, open_database
-from monitor.store.tables import answer, failure, score
+from monitor.store.tables import answer, failure, run, score
+from tests.fakes import databases
 
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
 CASES = tuple(Case(name, "Is it?", expected="yes") for name in "abc")
@@ -31,7 +30,7 @@ GRADER = Grader({"exact_match": build_metric("exact_match", {})}, {"exact_match"
 
 @pytest.fixture
 def database(tmp_path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'heldout.db'}")
+    opened = open_database(databases.filled(tmp_path))
     with opened.write() as connection:
         assert runs.begin(connection, Run("r", "ft", "s", RunKind.AD_HOC, RunState.RUNNING, "x", "y", NOW))
     yield opened
@@ -137,9 +136,10 @@ async def test_an_answer_of_an_unpriced_target_has_no_cost(database):
 
 async def test_others_may_write_while_answers_are_scored(database, tmp_path):
     def compare(answered: str, expected: str) -> float:
-        with closing(sqlite3.connect(tmp_path / "heldout.db", timeout=0.05, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            other.execute("ROLLBACK")
+        other = open_database(databases.filled(tmp_path))
+        with other.write() as connection:
+            assert connection.execute(run.update().values(requested_by="another")).rowcount == 1
+        other.close()
         return 1.0
 
     metric = Metric("slow", "slow", Plan(lambda case: (case.expected,), compare))

@@ -1,4 +1,4 @@
-"""A real SQLite file for each test."""
+"""A real database for each test."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytest
 
 from monitor.store import runs
 from monitor.store.database import Database, open_database
+from tests.fakes import databases
 from tests.unit.store.rows import run
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'heldout.db'}")
+    opened = open_database(databases.filled(tmp_path))
     yield opened
     opened.close()
 

@@ -38,9 +38,38 @@ def test_answers_come_back_by_case_and_repeat_with_the_scores_that_were_asked_fo
     ]
 
 
+def test_the_mean_of_a_cases_answers_by_scorer_leaves_out_what_is_unscored(begun):
+    add(
+        begun,
+        answer("a", 0),
+        answer("a", 1),
+        answer("a", 2),
+        answer("b", 0),
+        answer("b", 1, case_fingerprint="edited"),
+        answer("a", 0, phase=Phase.CONFIRM),
+        scores=[
+            {"exact": RIGHT, "f1": Score(0.5)},
+            {"exact": Score(0.0), "f1": NONE},
+            {"exact": NONE},
+            {"exact": RIGHT},
+            {"exact": Score(0.0)},
+            {"exact": Score(0.0)},
+        ],
+    )
+    with begun.read() as connection:
+        found = answers.case_means(connection, "run-1", Phase.MAIN, ["exact", "f1"])
+        assert answers.case_means(connection, "run-2", Phase.MAIN, ["exact"]) == []
+    assert sorted(found) == [
+        ("a", "print-a", "exact", 0.5),
+        ("a", "print-a", "f1", 0.5),
+        ("b", "edited", "exact", 0.0),
+        ("b", "print-b", "exact", 1.0),
+    ]
+
+
 def test_an_answer_is_not_stored_twice(begun):
     add(begun, answer("a"))
-    with pytest.raises(DatabaseError, match="constraint failed"):
+    with pytest.raises(DatabaseError, match="contradicts what is stored"):
         add(begun, answer("b"), answer("a"))
     add(begun, answer("a", phase=Phase.CONFIRM), answer("a", 1))
     with begun.read() as connection:
@@ -50,7 +79,7 @@ def test_an_answer_is_not_stored_twice(begun):
 
 
 def test_an_answer_needs_its_run(database):
-    with pytest.raises(DatabaseError, match="constraint failed"):
+    with pytest.raises(DatabaseError, match="contradicts what is stored"):
         add(database, answer("a"))
 
 

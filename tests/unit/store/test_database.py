@@ -21,6 +21,7 @@ from monitor.store import answers, runs
 from monitor.store.database import HEAD, Database, DatabaseError, NoDatabaseError, connect, open_database, revision
 from monitor.store.migrate import upgrade
 from monitor.store.tables import metadata
+from tests.fakes import databases
 from tests.unit.store.rows import answer, run
 
 ROOT = Path(__file__).parents[3]
@@ -30,10 +31,10 @@ def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def set_revision(path: Path, to: str) -> None:
-    with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE alembic_version SET version_num = ?", (to,))
-    raw.close()
+def set_revision(database: Database, to: str) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :to"), {"to": to})
+    database.close()
 
 
 def test_the_migrations_build_the_tables_that_the_code_uses(database):
@@ -48,6 +49,7 @@ def test_the_newest_migration_is_the_one_the_code_expects(database):
     assert revision(database) == HEAD
 
 
+@pytest.mark.sqlite_only("pragmas are SQLite's")
 def test_pragmas_keep_what_was_paid_for(database):
     with database.read() as connection:
         values = [
@@ -62,27 +64,37 @@ def test_an_upgrade_of_the_newest_schema_changes_nothing(database):
 
 
 def test_a_schema_from_the_future_is_refused_and_not_touched(database, tmp_path):
-    path = tmp_path / "heldout.db"
-    database.close()
-    set_revision(path, "9999")
+    set_revision(database, "9999")
     with pytest.raises(DatabaseError, match=rf"at 9999, which is newer .* \({HEAD}\); install the version"):
-        open_database(url(path))
+        open_database(databases.filled(tmp_path))
     with pytest.raises(DatabaseError, match="nothing was changed"):
-        upgrade(connect(url(path)))
-    assert revision(connect(url(path))) == "9999"
+        upgrade(database)
+    assert revision(database) == "9999"
 
 
 def test_an_older_schema_says_how_to_upgrade(database, tmp_path):
-    database.close()
-    set_revision(tmp_path / "heldout.db", "0000")
+    set_revision(database, "0000")
     with pytest.raises(
         DatabaseError, match=rf"at 0000 and this version needs {HEAD}; run `heldout db upgrade`"
     ) as raised:
-        open_database(url(tmp_path / "heldout.db"))
+        open_database(databases.filled(tmp_path))
     assert raised.value.permanent
 
 
-def test_somebody_elses_database_is_refused(tmp_path):
+def test_a_database_that_holds_something_else_is_refused_and_not_touched(tmp_path):
+    address = databases.empty(tmp_path)
+    other = connect(address)
+    with other.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE recipes (id INTEGER)")
+    with pytest.raises(DatabaseError, match=r"this is not a heldout database \(it holds recipes\)"):
+        open_database(address)
+    with other.read() as connection:
+        assert sa.inspect(connection).get_table_names() == ["recipes"]
+    other.close()
+
+
+@pytest.mark.sqlite_only("it is about the file's mode")
+def test_the_file_of_somebody_elses_database_stays_as_it_is(tmp_path):
     with sqlite3.connect(tmp_path / "other.db") as raw:
         raw.execute("CREATE TABLE recipes (id)")
     raw.close()
@@ -95,6 +107,7 @@ def test_somebody_elses_database_is_refused(tmp_path):
     assert (tmp_path / "other.db").stat().st_size == before
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("Buy milk. " * 500)
@@ -103,22 +116,45 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     assert text.read_text().startswith("Buy milk.")
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(DatabaseError, match=r"the folder .*/nowhere does not exist; create it"):
         open_database(url(tmp_path / "nowhere/heldout.db"))
 
 
+@pytest.mark.sqlite_only("SQLite alone can be in memory")
 @pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
 def test_a_database_in_memory_is_refused(address):
     with pytest.raises(DatabaseError, match="would lose every answer"):
         open_database(address)
 
 
-def test_another_kind_of_database_is_refused():
-    with pytest.raises(DatabaseError, match="postgresql is not in this version"):
-        open_database("postgresql+psycopg://heldout:secret@127.0.0.1/heldout")
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("mysql://heldout:secret@127.0.0.1/heldout", "mysql is not in this version; use sqlite:///FILE or postgresql:"),
+        ("postgres://heldout:secret@127.0.0.1/heldout", "postgres:// is an old spelling; write postgresql://USER@"),
+        ("postgresql+asyncpg://heldout:secret@127.0.0.1/heldout", r"postgresql\+asyncpg:// is not in this version"),
+        ("postgresql://heldout:secret@127.0.0.1:port/heldout", "cannot be read as an address"),
+        ("heldout:secret", "cannot be read as an address"),
+    ],
+)
+def test_another_kind_of_database_is_refused_without_its_password(address, why):
+    with pytest.raises(DatabaseError, match=why) as raised:
+        open_database(address)
+    assert "secret" not in "".join(traceback.format_exception(raised.value))
 
 
+def test_looking_at_an_empty_database_creates_nothing(tmp_path):
+    address = databases.empty(tmp_path)
+    with pytest.raises(NoDatabaseError, match=r"no such database yet|nothing is stored here yet"):
+        open_database(address, create=False)
+    database = connect(address)
+    assert revision(database) is None
+    database.close()
+
+
+@pytest.mark.sqlite_only("it is about the file")
 def test_looking_creates_nothing(tmp_path):
     with pytest.raises(NoDatabaseError, match="no such database yet"):
         open_database(url(tmp_path / "heldout.db"), create=False)
@@ -128,6 +164,7 @@ def test_looking_creates_nothing(tmp_path):
         open_database(url(tmp_path / "empty.db"), create=False)
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_may_only_be_read_is_named_with_the_remedy():
     # Root may write to any file, so where the tests run as root they become another user first.
     folder = Path(tempfile.mkdtemp(prefix="heldout-read-only-"))
@@ -154,6 +191,7 @@ def test_a_file_that_may_only_be_read_is_named_with_the_remedy():
         shutil.rmtree(folder)
 
 
+@pytest.mark.sqlite_only("the disk is the server's")
 def test_a_full_disk_says_that_what_is_stored_is_intact(begun):
     with pytest.raises(DatabaseError, match="free some space") as raised:
         _fill(begun)
@@ -183,6 +221,7 @@ def test_a_write_that_fails_leaves_nothing_behind(begun):
         assert answers.stored(connection, "run-1", answer("a").phase) == {}
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_the_folder_may_have_any_name(tmp_path):
     folder = tmp_path / "Q&A 100% ünïcode"
     folder.mkdir()
@@ -194,7 +233,10 @@ def test_the_folder_may_have_any_name(tmp_path):
 
 def test_what_contradicts_the_store_is_told_without_what_was_to_be_written(begun):
     private = "the patient's own words"
-    with pytest.raises(DatabaseError, match="UNIQUE constraint failed: answer") as raised, begun.write() as connection:
+    with (
+        pytest.raises(DatabaseError, match=r"(UNIQUE constraint failed: answer|unique constraint)") as raised,
+        begun.write() as connection,
+    ):
         answers.add(connection, [answer("a", text=private), answer("a", text=private)], [{}, {}])
     assert raised.value.permanent
     assert "none of it was kept" in str(raised.value)
@@ -208,6 +250,7 @@ def test_a_slot_that_is_taken_is_no_error(begun):
         assert not runs.begin(connection, run())
 
 
+@pytest.mark.sqlite_only("PostgreSQL has many writers; test_postgresql.py has what holds there")
 def test_a_writer_waits_for_another_and_a_reader_for_nobody(begun):
     entered, may_end = threading.Event(), threading.Event()
     order: list[str] = []
@@ -237,6 +280,7 @@ def test_a_writer_waits_for_another_and_a_reader_for_nobody(begun):
     assert order == ["first", "second sees 1"]
 
 
+@pytest.mark.sqlite_only("PostgreSQL has many writers; test_postgresql.py has what holds there")
 def test_a_writer_that_waits_in_vain_says_that_waiting_helps(begun):
     other = connect(str(begun.engine.url))
     # The product waits for half a minute; here the wait itself is not what is tested.
@@ -254,9 +298,12 @@ def _write_at_once(database: Database) -> None:
 
 
 def test_many_processes_may_open_a_new_database_at_once(tmp_path):
-    path = tmp_path / "heldout.db"
+    address = databases.empty(tmp_path)
     program = (
-        f"from monitor.store.database import open_database, revision\nprint(revision(open_database({url(path)!r})))\n"
+        "from monitor.store.database import open_database, revision\n"
+        f"database = open_database({address!r})\n"
+        "print(revision(database))\n"
+        "database.close()\n"
     )
     started = [
         subprocess.Popen(

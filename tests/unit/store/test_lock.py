@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from monitor.store.lock import LockedError, sole_runner
+from monitor.store.database import DatabaseError
+from monitor.store.lock import LockedError, sole_daemon, sole_runner
 
 ROOT = Path(__file__).parents[3]
 
@@ -79,11 +82,50 @@ def test_two_paths_to_one_database_are_one_lock(tmp_path):
         real.touch()
 
 
-def test_a_lock_whose_file_takes_no_byte_is_a_lock(tmp_path):
+def test_a_lock_whose_file_takes_no_byte_is_a_lock(url, tmp_path):
     # As on a full disk: the lock can be had, and who holds it cannot be written down.
-    (tmp_path / "heldout.db.lock").symlink_to("/dev/full")
-    with sole_runner(f"sqlite:///{tmp_path / 'heldout.db'}"):
-        pass
+    program = (
+        "import resource\n"
+        "from monitor.store.lock import sole_runner\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        f"with sole_runner({url!r}):\n"
+        "    print('held')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("held\n", "")
+    assert (tmp_path / "heldout.db.lock").read_bytes() == b""
+
+
+def test_a_link_in_its_place_leads_nowhere(url, tmp_path):
+    # Whoever owns the folder could else have root empty any file.
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "heldout.db.lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(DatabaseError, match=r"heldout\.db\.lock"), sole_runner(url):
+        pytest.fail("it was followed")
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+@pytest.mark.parametrize("there", ["the database", "its folder alone"])
+def test_what_root_locks_its_owner_can_lock_too(there):
+    # As after `sudo heldout run` beside a service, whose user must not be shut out. Not below pytest's folder, which
+    # another user may not enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder, user = Path(name), 4711
+        os.chown(folder, user, user)
+        database = folder / "heldout.db"
+        if there == "the database":
+            database.touch(0o600)
+            os.chown(database, user, user)
+        for held in (sole_runner, sole_daemon):
+            with held(f"sqlite:///{database}"):
+                pass
+        locks = [folder / "heldout.db.lock", folder / "heldout.db.daemon.lock"]
+        assert [(lock.stat().st_uid, lock.stat().st_gid) for lock in locks] == [(user, user)] * 2
+        if there == "the database":
+            assert [stat.S_IMODE(lock.stat().st_mode) for lock in locks] == [0o600] * 2
+        for lock in locks:
+            subprocess.run(["flock", "-n", lock, "true"], user=user, group=user, extra_groups=(), check=True)
 
 
 def test_a_lock_file_that_holds_anything_at_all_names_no_process(url, tmp_path):
@@ -96,7 +138,5 @@ def test_a_lock_file_that_holds_anything_at_all_names_no_process(url, tmp_path):
 
 def test_a_lock_that_cannot_be_had_at_all_is_no_lock_that_somebody_holds(tmp_path):
     (tmp_path / "heldout.db.lock").mkdir()
-    from monitor.store.database import DatabaseError
-
     with pytest.raises(DatabaseError, match=r"heldout\.db\.lock: .*; see that this user may write to it"):
         sole_runner(f"sqlite:///{tmp_path / 'heldout.db'}").__enter__()

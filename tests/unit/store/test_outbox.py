@@ -110,6 +110,28 @@ def test_a_channel_that_works_again_gets_at_once_what_waits_for_it(house):
     assert house.lease(after=1) == [("b1", "slack")]
 
 
+def test_a_late_deliverer_cannot_undo_what_another_has_sent(house):
+    house.tell("a1", "a2")
+    (late,) = house.box.lease(NOW, 1, LEASE)
+    # It was frozen for longer than its lease; another has sent the message, and the one after it.
+    (again,) = house.box.lease(NOW + timedelta(seconds=90), 1, LEASE)
+    house.box.sent(again.id, NOW + timedelta(seconds=91), "ts-1")
+    house.box.postpone(late.id, NOW + timedelta(seconds=92), "no answer", state=State.PENDING, attempted=True)
+    assert (house.ids()["a1"].state, house.ids()["a1"].receipt) == ("sent", "ts-1")
+    assert house.lease(after=100) == [("a2", "slack")]
+
+
+def test_times_that_were_written_by_a_clock_that_was_ahead_hold_up_nothing(house):
+    house.tell("a1")
+    house.tell("b1", target="other")
+    ahead = NOW + timedelta(days=1)
+    # One is put off, one is leased by a process that died; then the clock is set right, back by a day.
+    put_off, _ = house.box.lease(ahead, 2, LEASE)
+    house.box.postpone(put_off.id, ahead + timedelta(seconds=5), "busy", state=State.PENDING, attempted=True)
+    assert house.box.anything_due(NOW)
+    assert house.lease() == [("a1", "slack"), ("b1", "slack")]
+
+
 def test_what_is_undelivered_is_counted_by_channel_and_state(house):
     house.tell("a1", "a2", channels=["slack", "email"])
     (row, *_) = [r for r in house.box.lease(NOW, 10, LEASE) if r.channel == "slack"]
