@@ -163,6 +163,7 @@ class _Delivery:
         delay = self._obstacle(row) or await self._send(row)
         if delay is None:
             self._counts["sent"] += 1
+            logger.info("alert delivered", extra=_about(row))
             return
         self._outbox.postpone(row.id, delay.at, delay.error, state=delay.state, attempted=delay.state is not None)
         self._wake.add(delay.at)
@@ -172,7 +173,8 @@ class _Delivery:
             self._closed[row.channel] = (delay.at, delay.error)
         if delay.state is not None:
             level = logging.WARNING if delay.state is State.PENDING else logging.ERROR
-            logger.log(level, "message %s to %s is %s: %s", row.id, row.channel, delay.state, delay.error)
+            why = {"state": delay.state.value, "tries": row.attempts + 1, "next": delay.at, "why": delay.error}
+            logger.log(level, "delivery postponed", extra=_about(row) | why)
 
     def _obstacle(self, row: OutboxRow) -> _Delay | None:
         """What stands in the way before anything is tried."""
@@ -216,6 +218,13 @@ class _Delivery:
         if wait > timedelta(0):
             await self._sleep(wait.total_seconds())
         self._open_again[channel] = self._clock() + PACE
+
+
+def _about(row: OutboxRow) -> dict[str, object]:
+    """What a log says of a row: whose message it is, and to whom. The row may be one that cannot be read."""
+    alert = row.alert if isinstance(row.alert, Mapping) else {}
+    ids = {"alert": "id", "target": "target", "suite": "suite", "run": "run"}
+    return {"message_id": row.id, "channel": row.channel, **{name: alert.get(key) for name, key in ids.items()}}
 
 
 def _unexpected(error: Exception) -> str:

@@ -155,7 +155,8 @@ def _text(story: Story, call: str | None) -> str:
             lines.append(f"{i}. {prose(action.do, 200)}")
             lines += [f"   {line(action.command, 250)}"] if action.command else []
         lines += _more(story.actions)
-    lines += ["", *(f"{fact.label}: {prose(fact.value, 150)}" for fact in story.facts)]
+    if story.facts:
+        lines += ["", *(f"{fact.label}: {prose(fact.value, 150)}" for fact in story.facts)]
     if story.reasons:
         lines += ["", "Why:", *(f"- {prose(reason, 240)}" for reason in story.reasons[:_ITEMS]), *_more(story.reasons)]
     if story.examples:

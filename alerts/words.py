@@ -139,7 +139,7 @@ def _facts(alert: Alert) -> list[Fact]:
     if alert.thresholds is not None:
         facts.append(Fact("Thresholds", _limits(alert.thresholds)))
     if alert.cases or alert.answers:
-        facts.append(Fact("Measured on", f"{alert.cases:,} cases, {alert.answers:,} answers"))
+        facts.append(Fact("Measured on", f"{_counted(alert.cases, 'case')}, {_counted(alert.answers, 'answer')}"))
     if alert.model_requested:
         facts.append(Fact("Model asked for", alert.model_requested, exact=True))
     if alert.model_reported and alert.model_reported != alert.model_requested:
@@ -148,8 +148,17 @@ def _facts(alert: Alert) -> list[Fact]:
 
 
 def _limits(thresholds: Thresholds) -> str:
-    unit = "% of the baseline" if thresholds.unit == "percent" else " points"
-    return f"investigate at {thresholds.investigate:g}{unit}, roll back at {thresholds.rollback:g}{unit}"
+    investigate, rollback = (_limit(value, thresholds.unit) for value in (thresholds.investigate, thresholds.rollback))
+    return f"investigate at {investigate}, roll back at {rollback}"
+
+
+def _limit(value: float, unit: str) -> str:
+    return f"{value:g}% of the baseline" if unit == "percent" else _counted(value, "point")
+
+
+def _counted(number: float, noun: str) -> str:
+    text = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{text} {noun}{'' if number == 1 else 's'}"
 
 
 def _since(alert: Alert) -> str:
@@ -172,7 +181,10 @@ def _footer(alert: Alert) -> list[Fact]:
     if alert.slot is not None:
         footer.append(Fact("Slot", instant(alert.slot)))
     if alert.finished_at is not None:
-        footer.append(Fact("Noticed" if alert.kind is Kind.MISSED else "Measured", instant(alert.finished_at)))
+        # Where nothing was answered, nothing was measured.
+        footer.append(
+            Fact("Measured" if alert.answers or alert.score is not None else "Noticed", instant(alert.finished_at))
+        )
     return [*footer, Fact("Alert", alert.id, exact=True)]
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from alerts.channel import Channel
 from monitor import collect
 from monitor.cycle import App
-from monitor.decide.due import Timetable
+from monitor.deadman import Deadman, Silent
 from monitor.decide.plan import TYPICAL, Prospect, specification, typical
 from monitor.replay.budget import Budget, BudgetExhaustedError, Caps
 from monitor.simulate import WEEKS_A_YEAR, WeekPlan, simulate
@@ -112,8 +112,7 @@ def look(app: App) -> Report:
 
 def _too_often(app: App) -> list[str]:
     """Where a slot comes before a week with its next day and its confirmation can be over, it cuts the week short."""
-    table, decision = app.config.schedule, app.config.decision
-    timetable = Timetable(table.cron, table.timezone)
+    timetable, decision = app.config.schedule.timetable, app.config.decision
     first = timetable.following(app.place.now())
     second = timetable.following(first) if first else None
     needed = NEXT_DAY + decision.confirm_gap
@@ -174,6 +173,17 @@ async def ask(app: App, channels: Mapping[str, Channel], report: Report) -> None
             report.failures.append(f"{name}: {health.detail}")
         else:
             report.channels[name] = health.detail
+
+
+async def ask_deadman(deadman: Deadman | Silent, report: Report) -> None:
+    """Have the dead-man take a note, which it counts neither as a start nor as an end."""
+    if isinstance(deadman, Silent):
+        return
+    fault = await deadman.noted("heldout check: the address is configured\n")
+    if fault is None:
+        report.channels["dead-man"] = f"{deadman.place} takes notes of each round"
+    else:
+        report.failures.append(f"[deadman] url, at {deadman.place}: {fault}")
 
 
 async def _ask_target(app: App, site: Site, report: Report) -> None:

@@ -162,7 +162,10 @@ async def test_what_the_operator_has_to_fix_waits_loudly_and_goes_out_after_the_
     assert tally.blocked == 1
     assert tally.problems == ("Slack answered invalid_auth: put a valid token",)
     assert (row.state, row.due_at) == (State.BLOCKED, START + timedelta(hours=1))
-    assert [(r.levelname, "invalid_auth" in r.getMessage()) for r in caplog.records] == [("ERROR", True)]
+    assert [(r.levelname, r.alert, r.channel, r.target) for r in caplog.records] == [
+        ("ERROR", "alert-1", "slack", "support-ft")
+    ]
+    assert "invalid_auth" in caplog.records[0].why
     house.clock.now += timedelta(hours=1)
     assert (await house.deliver()).sent == 1
     assert row.state == "sent"
