@@ -1,0 +1,58 @@
+"""What the HTTP side is handed by the daemon: nothing here opens, reads or decides anything itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from monitor.store.database import Database
+
+if TYPE_CHECKING:
+    from monitor.config.models import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Who may do what: `read` looks, `act` also changes, `gate` only asks for verdicts. The secret is never shown."""
+
+    name: str
+    secret: str = field(repr=False)
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The process's own state; no input or output is needed to read it.
+
+    `role` is "leader" or "standby"; `since` is when this process began, in UTC. The others are a sentence that says
+    what is wrong, or None: with the scheduler (it ticks), with the database as of the last look (it answers), with the
+    newest configuration file (it was accepted; where it was refused, an older one is in force).
+    """
+
+    role: str
+    scheduler: str | None
+    database: str | None
+    configuration: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that a request may need.
+
+    `config`, `tokens` and `health` are asked on each request, from any thread, and must answer at once: `config` may
+    change at a reload, `tokens` gives the resolved secrets in force by name. `clock` is UTC. `wake` has the schedule
+    looked at; it is called on the event loop's own thread. `metrics` gives Prometheus' text; it may read the database,
+    is called in a worker thread, and raises DatabaseError where the database is away.
+    """
+
+    database: Database
+    config: Callable[[], Config]
+    tokens: Callable[[], Mapping[str, Token]]
+    clock: Callable[[], datetime]
+    new_id: Callable[[datetime], str]
+    health: Callable[[], Health]
+    wake: Callable[[], None]
+    metrics: Callable[[], bytes]
