@@ -12,6 +12,7 @@ from monitor.decide.plan import Prospect, prospect, repeats_for, typical
 from monitor.decide.transition import BAD
 from monitor.decide.week import MISSING_SHARE
 from monitor.domain.run import Baseline, HaltKind, Phase, Run, RunKind, RunState
+from monitor.logs import events
 from monitor.replay.budget import Budget, Caps
 from monitor.replay.stage import Stage, replay_stage
 from monitor.site import Site
@@ -125,6 +126,7 @@ async def _next(app: App, site: Site, run: Run) -> Collected:
         run = replace(run, state=RunState.WAITING, due_at=tomorrow, progress=progress)
         with app.place.database.write() as connection:
             runs.save(connection, run)
+        events.collected(run, pinned=False)
         return Collected(site, run, None, outlook_of(app, site, run.id), goals[0], not spread, identical=False)
     outlook = _checked(app, site, run)
     now = app.place.now()
@@ -132,6 +134,7 @@ async def _next(app: App, site: Site, run: Run) -> Collected:
         run = runs.finish(connection, run, now)
         baseline = runs.pin(connection, run, now, by)
         texts = answers.distinct_texts(connection, run.id, Phase.MAIN)
+    events.collected(run, pinned=True)
     same = not site.local and cycle.identical(texts)
     return Collected(site, run, baseline, outlook, goals[0], not spread, identical=same)
 
@@ -144,8 +147,10 @@ async def _answers(app: App, site: Site, run: Run, repeats: int) -> None:
     caps = Caps(table.baseline_usd, table.calls_per_run, "baseline_usd")
     budget = Budget(caps, app.month, calls=spent.calls, usd=spent.usd or 0.0)
     stage = Stage(run.id, Phase.MAIN, site.scorable, repeats, f"{site.name} baseline ×{repeats}")
-    async with site.connect(budget) as ask:
-        halt = await replay_stage(app.place, stage, site.grader, ask, site.pricer, site.concurrency)
+    events.taken_up(app.place.database, run)
+    with events.within(run):
+        async with site.connect(budget) as ask:
+            halt = await replay_stage(app.place, stage, site.grader, ask, site.pricer, site.concurrency)
     if halt is not None:
         first = "raise the cap, and " if halt.kind is HaltKind.BUDGET else ""
         raise CollectError(

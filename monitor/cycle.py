@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from alerts.alert import Example
+from alerts.alert import Alert, Example
 from alerts.route import route
 from monitor import grading, notify
 from monitor.config.models import Config
@@ -22,6 +22,7 @@ from monitor.decide.week import Evidence, Progress, Step, Wait, first, missing_s
 from monitor.domain.case import Case
 from monitor.domain.run import Baseline, Halt, HaltKind, Phase, Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage, Thresholds, Verdict
+from monitor.logs import events
 from monitor.replay.budget import Budget, Caps, Month
 from monitor.replay.stage import Stage as Questions
 from monitor.replay.stage import Workplace, replay_stage
@@ -134,6 +135,8 @@ def start(app: App, site: Site, run: Run) -> Run:
         begun = replace(
             run,
             state=RunState.RUNNING,
+            # How long it takes counts from here, also where its slot was recorded weeks ago.
+            created_at=now,
             due_at=None,
             finished_at=None,
             suite_fingerprint=site.suite.fingerprint,
@@ -158,6 +161,8 @@ async def take_up(app: App, site: Site, run: Run, *, patient: bool) -> Done:
     setting = set_up(app, site, run)
     budget = _budget(app, run)
     async with AsyncExitStack() as stack:
+        stack.enter_context(events.within(run))
+        events.taken_up(app.place.database, run)
         ask = await _connected(stack, site, budget)
         while True:
             progress = _progress(run, setting)
@@ -167,6 +172,7 @@ async def take_up(app: App, site: Site, run: Run, *, patient: bool) -> Done:
                 halt: Halt | None = ask
             else:
                 halt = await replay_stage(app.place, questions, site.grader, ask, site.pricer, site.concurrency)
+            events.halted(run, halt)
             measured = measure(app, site, run, setting)
             taken = _decide(site, setting, progress, measured, halt, patient)
             run, said = conclude(app, site, run, setting, measured, taken)
@@ -222,6 +228,7 @@ def conclude(app: App, site: Site, run: Run, setting: Setting, measured: Measure
     following = _following(app, run, taken, now)
     cause = said.causes[0].cause.value if said.causes else None
     new = Decided(run.slot or now, said.level, said.stage, taken.clear, cause)
+    alert: Alert | None = None
     with app.place.database.write() as connection:
         earlier = [_decided(one) for one in verdicts.of_run(connection, run.id)]
         verdict_id = verdicts.add(connection, said, taken.clear, now)
@@ -233,6 +240,7 @@ def conclude(app: App, site: Site, run: Run, setting: Setting, measured: Measure
             channels = route(alert, app.channels).channels
             outbox.enqueue(connection, alert.to_json(), verdict_id, channels, now)
         runs.save(connection, following)
+    events.decided(following, said, alert)
     return following, said
 
 
@@ -314,6 +322,7 @@ def _facts(app: App, site: Site, run: Run, setting: Setting, measured: Measured,
         smallest_confirmable=setting.prospect.smallest if setting.prospect else {},
         score=score,
         baseline_score=baseline_score,
+        scores=grading.scorer_means(app.place.database, site.grader, run.id, setting.cases),
         coverage=coverage,
         cases=len(setting.cases),
         changed_cases=setting.changed_cases,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -17,10 +16,8 @@ async def deliver_due(
 ) -> Tally:
     """Send what is due, for `seconds` at the most; what is left goes out with the next run.
 
-    The tally says what was not sent and why. What the log says of it is for whoever has set up a log: without one,
-    Python would print it on standard error, a second time.
+    The tally says what was not sent and why.
     """
-    logging.getLogger("alerts").addHandler(logging.NullHandler())
     outbox = StoredOutbox(database)
     # Somebody may just have mended what a message waits for; a command's own start is a good time to see.
     outbox.wake(clock())

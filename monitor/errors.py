@@ -14,6 +14,10 @@ def expected() -> tuple[type[BaseException], ...]:
 
 def exit_code(error: BaseException) -> int:
     """1 failed, or 2 usage or configuration."""
+    from monitor.web.server import ListenError
+
+    if isinstance(error, ListenError):
+        return error.exit_code
     return next(code for kind, code in _codes().items() if isinstance(error, kind))
 
 
@@ -38,6 +42,7 @@ def _codes() -> dict[type[BaseException], int]:
     from monitor.collect import CollectError, DeclinedError
     from monitor.config.faults import FaultsError
     from monitor.config.secrets import SecretError
+    from monitor.logs import LogSettingError
     from monitor.replay.runner import RunInterruptedError
     from monitor.rounds import NothingToRunError
     from monitor.stats.spec import ThresholdError
@@ -45,15 +50,18 @@ def _codes() -> dict[type[BaseException], int]:
     from monitor.store.leases import LeaseLostError
     from monitor.store.lock import LockedError
     from monitor.targets.build import TargetConfigError
+    from monitor.web.server import ListenError
 
     return {
         FaultsError: USAGE,
         SecretError: USAGE,
+        LogSettingError: USAGE,
         TargetConfigError: USAGE,
         ThresholdError: USAGE,
         NothingToRunError: USAGE,
         DatabaseError: FAILED,
         LockedError: FAILED,
+        ListenError: USAGE,
         LeaseLostError: FAILED,
         CollectError: FAILED,
         DeclinedError: FAILED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,16 +114,15 @@ def load_moments(database: Database, grader: Grader, run_id: str, phase: Phase, 
 
 
 def scorer_means(database: Database, grader: Grader, run_id: str, cases: Sequence[Case]) -> dict[str, float | None]:
-    """The mean of every scorer over the cases that have it, by metric name; each case counts once."""
+    """The mean of every scorer over those of `cases` that it scored, by metric name; each case counts once.
+
+    None where it scored none. Answers to a case as it stood before are left out, as they are of the headline.
+    """
     keys = {metric.key: name for name, metric in grader.metrics.items()}
     current = {case.id: case.fingerprint for case in cases}
-    sums: dict[str, dict[str, list[float]]] = {name: {} for name in keys.values()}
+    found: dict[str, list[float]] = {name: [] for name in keys.values()}
     with database.read() as connection:
-        for one in answers.scored(connection, run_id, Phase.MAIN, list(keys)):
-            if current.get(one.case_id) != one.case_fingerprint:
-                continue
-            for key, score in one.scores.items():
-                if score.value is not None:
-                    sums[keys[key]].setdefault(one.case_id, []).append(score.value)
-    means = {name: [sum(v) / len(v) for v in by_case.values()] for name, by_case in sums.items()}
-    return {name: sum(v) / len(v) if v else None for name, v in means.items()}
+        for case_id, fingerprint, key, mean in answers.case_means(connection, run_id, Phase.MAIN, list(keys)):
+            if current.get(case_id) == fingerprint:
+                found[keys[key]].append(mean)
+    return {name: math.fsum(means) / len(means) if means else None for name, means in found.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -12,15 +11,19 @@ from contextlib import asynccontextmanager, suppress
 # ends a process that hangs in a library's C code, too.
 HUNG = 180.0
 _EVERY = 1.0
+# Its number: where Python's own stream leads elsewhere, this does not.
+_STDERR = 2
 
 
 @asynccontextmanager
-async def ends_when_it_hangs(turned: Callable[[], None]) -> AsyncIterator[None]:
-    """While this lasts, call `turned` each second; where the event loop stands still for HUNG, the process ends.
+async def ends_when_it_hangs(turned: Callable[[], None], after: float = HUNG) -> AsyncIterator[None]:
+    """While this lasts, call `turned` each second; a loop that stands still for `after` seconds ends the process.
 
     Where it stood is written to standard error.
     """
-    task = asyncio.create_task(_turn(turned))
+    # Once before the loop has turned at all: what hangs may do so before it lets anybody else run.
+    _arm(after)
+    task = asyncio.create_task(_turn(turned, after))
     try:
         yield
     finally:
@@ -30,10 +33,12 @@ async def ends_when_it_hangs(turned: Callable[[], None]) -> AsyncIterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-async def _turn(turned: Callable[[], None]) -> None:
+async def _turn(turned: Callable[[], None], after: float) -> None:
     while True:
         turned()
-        # A stream that is no file has no number, and then there is nowhere to write.
-        with suppress(OSError, ValueError, AttributeError):
-            faulthandler.dump_traceback_later(HUNG, exit=True, file=sys.stderr)
+        _arm(after)
         await asyncio.sleep(_EVERY)
+
+
+def _arm(after: float) -> None:
+    faulthandler.dump_traceback_later(after, exit=True, file=_STDERR)

@@ -39,24 +39,33 @@ def myself() -> str:
 class Contender:
     """Watches a lease until it can be taken; `step` looks once and never waits.
 
-    `certain`: nobody else can be alive, because something stronger than a lease has said so.
+    `certain`: nobody else can be alive, because something stronger than a lease has said so. `silent`: seconds without
+    a sign of life after which a holder is followed.
     """
 
-    def __init__(self, database: Database, name: str, clock: Callable[[], datetime], *, certain: bool) -> None:
+    def __init__(
+        self, database: Database, name: str, clock: Callable[[], datetime], *, certain: bool, silent: float = SILENT
+    ) -> None:
         self._database = database
         self._name = name
         self._clock = clock
         self._certain = certain
+        self._silent = silent
         self._seen: Lease | None = None
         self._since = 0.0
 
     def step(self) -> Lease | None:
         """The lease, when it was taken now; None while another one holds it. Raises DatabaseError."""
-        with self._database.read() as connection:
-            found = leases.look(connection, self._name)
+        try:
+            with self._database.read() as connection:
+                found = leases.look(connection, self._name)
+        except DatabaseError:
+            # While the database is away its holder cannot give a sign of life either: the count begins anew.
+            self._seen = None
+            raise
         if self._seen is None or (found.token, found.beats) != (self._seen.token, self._seen.beats):
             self._seen, self._since = found, time.monotonic()
-        if found.holder is None or self._certain or time.monotonic() - self._since >= SILENT:
+        if found.holder is None or self._certain or time.monotonic() - self._since >= self._silent:
             with self._database.write() as connection:
                 return leases.take(connection, found, myself(), self._clock())
         return None
@@ -112,7 +121,7 @@ class Runner:
             logger.error("nothing has moved in this process for a minute: it no longer counts as alive")
             return
         try:
-            with self.database.write() as connection:
+            with self._lease_row.write() as connection:
                 leases.beat(connection, self.lease, self.clock(), self._worked_at, self._note)
         except LeaseLostError as error:
             logger.error("%s", error)
@@ -120,6 +129,11 @@ class Runner:
             self.on_lost()
         except DatabaseError as error:
             logger.warning("the database did not take a sign of life: %s", error)
+
+    @property
+    def _lease_row(self) -> Database:
+        """Where the lease itself is written, which its number guards: shared locks first would end in a deadlock."""
+        return Database(self.database.engine)
 
     def keep_alive(self) -> None:
         """Beat until `end`; a thread's work."""
@@ -129,7 +143,7 @@ class Runner:
     def end(self) -> None:
         """No more beats, and the next one may begin at once."""
         self._over.set()
-        with suppress(DatabaseError, LeaseLostError), self.database.write() as connection:
+        with suppress(DatabaseError, LeaseLostError), self._lease_row.write() as connection:
             leases.release(connection, self.lease, self.clock())
 
 

@@ -11,6 +11,7 @@ from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Thresholds
 from monitor.decide.transition import BAD, Decided, Opened, Tell, Told
 from monitor.domain.run import Run
 from monitor.domain.verdict import CauseKind, Interval, Level, Stage, Verdict, instant
+from monitor.domain.words import counted
 
 
 def alert(
@@ -56,8 +57,9 @@ def alert(
 def missed(alert_id: str, slots: Mapping[tuple[str, str], Sequence[datetime]], now: datetime) -> Alert:
     """The one alert for all slots that were found missed at `now`, by (target, suite)."""
     targets, suites = (list(dict.fromkeys(names)) for names in zip(*slots, strict=True))
+    since = min(one for when in slots.values() for one in when)
     reasons = [
-        f"{target} · {suite}: {_count(len(when), 'slot')} missed, {_spanned(when)}"
+        f"{target} · {suite}: {counted(len(when), 'slot')} missed, {_spanned(when)}"
         for (target, suite), when in slots.items()
     ]
     return Alert(
@@ -70,7 +72,15 @@ def missed(alert_id: str, slots: Mapping[tuple[str, str], Sequence[datetime]], n
         reasons=tuple(reasons),
         meaning="heldout was not running then, or could not begin. What happened to the model meanwhile, nobody saw.",
         actions=(
-            Action("See that heldout runs (`heldout serve`, or the hourly timer) and why it did not", "heldout status"),
+            Action("See that heldout runs now: `heldout serve`, or the hourly timer", "systemctl status heldout"),
+            Action(
+                "See in its log why it did not; that of the systemd service is",
+                f"journalctl -u heldout -u heldout-run --since {since:%Y-%m-%d}",
+            ),
+            Action(
+                "Measure now, where the next slot is too far off (raises no alert)",
+                " ".join(["heldout run", *(f"--target {shlex.quote(target)}" for target in targets)]),
+            ),
         ),
     )
 
@@ -95,10 +105,6 @@ def unstarted(alert_id: str, run: Run, why: str, now: datetime) -> Alert:
 def _several(names: Sequence[str]) -> str:
     shown = ", ".join(names[:2])
     return shown if len(names) <= 2 else f"{shown} and {len(names) - 2} more"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _spanned(when: Sequence[datetime]) -> str:
@@ -164,6 +170,7 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
         return (
             Action(f"Roll {said.target} back to what was served before, or retrain it"),
             Action("After that, pin what is served then", f"heldout baseline collect {target} {suite}"),
+            again,
         )
     if said.level is Level.INVESTIGATE:
         return (Action("See what changed: the model, its prompt, its documents, its provider"), again)

@@ -16,6 +16,7 @@ from monitor.decide.due import Timetable
 from monitor.decide.week import Evidence, Step, shown
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage
+from monitor.logs import events
 from monitor.replay.runner import RunInterruptedError
 from monitor.schedule import Look
 from monitor.site import Site
@@ -48,6 +49,7 @@ class Broken:
 class Round:
     """What one command did: runs that were taken up, baselines that went on or failed to, and what was not due.
 
+    `unstarted`: sites of which something was due, and that are broken.
     `broken` holds errors of every kind, mistakes in the program among them: who called has to explain or raise each.
     """
 
@@ -56,6 +58,7 @@ class Round:
     idle: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     broken: tuple[Broken, ...] = ()
+    unstarted: tuple[str, ...] = ()
 
 
 async def run_due(app: App) -> Round:
@@ -81,8 +84,9 @@ async def run_due(app: App) -> Round:
         failed += [str(one.error) for one in stopped if isinstance(one.error, collect.CollectError)]
         broken += [one for one in stopped if not isinstance(one.error, collect.CollectError)]
     done = _round(app, [one for one in found if one is not None], broken, tuple(collected), tuple(idle), tuple(failed))
-    _tell_unstarted(app, looked, done.broken, now)
-    return done
+    _tell_unstarted(app, looked, done.broken)
+    due_sites = {f"{run.target} · {run.suite}" for run in looked.due}
+    return replace(done, unstarted=tuple(sorted({one.site for one in done.broken} & due_sites)))
 
 
 async def run_now(app: App, sites: Sequence[Site]) -> Round:
@@ -128,13 +132,15 @@ def _round(
 ) -> Round:
     """What was found, sorted: runs that were taken up, and why others were not; with the sites that were left out."""
     left_out = [Broken(f"{target} · {suite}", error) for (target, suite), error in app.left_out.items()]
-    return Round(
+    done = Round(
         done=tuple(one for one in found if isinstance(one, Done)),
         collected=collected,
         idle=(*(one for one in found if isinstance(one, str)), *idle),
         failed=failed,
         broken=(*left_out, *broken),
     )
+    events.round_over(len(done.done), len(collected), len(done.idle), len(failed), len(done.broken))
+    return done
 
 
 async def _week(app: App, site: Site, now: datetime) -> Done | None:
@@ -166,12 +172,14 @@ def _at(app: App, due: Sequence[Run]) -> list[tuple[Site, Run]]:
     return [(app.sites[run.target, run.suite], run) for run in due if (run.target, run.suite) in app.sites]
 
 
-def _tell_unstarted(app: App, looked: Look, broken: Sequence[Broken], now: datetime) -> None:
+def _tell_unstarted(app: App, looked: Look, broken: Sequence[Broken]) -> None:
     """Tell people, once a run, that it is due and cannot be measured: under a daemon nobody sees exit codes."""
     reasons = {one.site: why for one in broken if (why := _why_unstarted(one.error)) is not None}
     due = [run for run in looked.due if run.kind is RunKind.WEEK and f"{run.target} · {run.suite}" in reasons]
     if not due:
         return
+    # The time of day by now: a run that was begun, and then broke, is younger than the round.
+    now = app.place.now()
     with app.place.database.write() as connection:
         for run in due:
             if not outbox.told_unstarted(connection, run.target, run.suite, run.created_at):
@@ -207,6 +215,7 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     ended = Step(level, Stage.FINAL, (*(cause.evidence for cause in causes), why, *lost), causes)
     if setting.prospect is not None and setting.moments is not None:
         ended = shown(setting.prospect.plan, Evidence(setting.moments, measured.main, measured.confirm), ended)
+    events.superseded(run, slot)
     cycle.conclude(app, site, run, setting, measured, ended)
 
 
@@ -243,8 +252,10 @@ async def _together(tasks: Sequence[tuple[str, Awaitable[T]]]) -> tuple[list[T],
             isinstance(outcome, BaseException) and not isinstance(outcome, Exception)
         ):
             ended = ended or outcome
+            events.interrupted(site, outcome)
         elif isinstance(outcome, Exception):
             broken.append(Broken(site, outcome))
+            events.broken(site, outcome)
         else:
             finished.append(outcome)
     if ended is not None:

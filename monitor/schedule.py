@@ -11,14 +11,14 @@ from sqlalchemy.engine import Connection
 from alerts.route import route
 from monitor import notify
 from monitor.config.models import Config
-from monitor.decide.due import Agenda, Timetable, agenda
+from monitor.decide.due import ON_TIME, Agenda, Timetable, agenda
 from monitor.domain.run import Run, RunKind, RunState
+from monitor.logs import events
+from monitor.standing import CLOCKS_DIFFER
 from monitor.store import outbox, runs
 from monitor.store.database import Database
 
 Pair = tuple[str, str]
-# Two clocks differ by less; what lies further ahead of ours was written while a clock was wrong.
-CLOCKS_DIFFER = timedelta(minutes=5)
 # The one gap that is not configured: an inconclusive week is looked at again the next day.
 NEXT_DAY = timedelta(days=1)
 
@@ -52,11 +52,6 @@ class _Plan:
         return self.timetable_is_new or bool(self.overtaken) or any(a.due or a.missed for a in self.agendas.values())
 
 
-def production(config: Config) -> list[Pair]:
-    """The (target, suite) pairs that the schedule measures."""
-    return [(n, suite) for n, t in config.targets.items() if t.role == "production" for suite in t.suites]
-
-
 def look(
     database: Database,
     config: Config,
@@ -71,7 +66,7 @@ def look(
     Where not `take`, what is due is left to whoever looks next, and only what was missed is recorded. Safe for any
     number of processes at once: a slot has one row, and whoever wrote it says so. Raises DatabaseError.
     """
-    timetable = Timetable(config.schedule.cron, config.schedule.timezone)
+    timetable = config.schedule.timetable
     with database.read() as connection:
         plan = _plan(connection, config, timetable, now, take=take)
     recorded: list[Run] = []
@@ -83,12 +78,11 @@ def look(
             for noted in _rows(plan, now, new_id):
                 if runs.record(connection, noted):
                     (missed if noted.state is RunState.MISSED else recorded).append(noted)
-            for run in plan.overtaken:
-                missed.append(replace(run, state=RunState.MISSED, due_at=None, finished_at=now))
-                runs.save(connection, missed[-1])
+            missed += [over for noted in plan.overtaken if (over := runs.miss(connection, noted, now)) is not None]
             _tell(connection, missed, channels, now, new_id)
-    over = {run.id for run in missed}
-    open_ = [*(run for run in plan.unfinished if run.id not in over), *recorded]
+    events.missed(missed)
+    ended = {run.id for run in missed}
+    open_ = [*(run for run in plan.unfinished if run.id not in ended), *recorded]
     return _sorted(config, open_, plan, now, recorded, missed)
 
 
@@ -99,13 +93,19 @@ def _plan(connection: Connection, config: Config, timetable: Timetable, now: dat
     unfinished = tuple(runs.unfinished(connection))
     # What a schedule would have wanted before it was in force was not missed. Before there was any, nobody knows.
     watched = None if in_force is None or in_force[2] > now else in_force[2] if same else now
+    pinned = runs.first_pinned(connection)
     catch_up = config.schedule.catch_up
     agendas = {}
-    for pair in production(config):
+    for pair in config.production:
         last = newest.get(pair)
-        # Where all that is recorded lies ahead, the clock was set back, and the past was seen to then.
-        after = (last or now) if pair in newest else None
-        found = agenda(timetable, catch_up, _known(connection, pair, last, now), after, watched, now)
+        since = watched
+        if pair not in newest:
+            # One that has no row yet is expected to be measured from when it was first given a baseline.
+            since = max(watched, pinned[pair]) if same and watched is not None and pair in pinned else None
+        # Where all that is recorded lies ahead, the clock was set back: the past was seen to then, and what comes on
+        # time from then on is wanted.
+        after = (last or (watched or now) - ON_TIME) if pair in newest else None
+        found = agenda(timetable, catch_up, _known(connection, pair, last, now), after, since, now)
         agendas[pair] = found if take else replace(found, due=None)
         newest[pair] = found.due or last
     overtaken = tuple(r for r in unfinished if _overtaken(r, newest.get((r.target, r.suite))))
@@ -174,7 +174,7 @@ def _sorted(
     missed: Sequence[Run],
 ) -> Look:
     scheduled = set(plan.agendas)
-    known = {(name, suite) for name, table in config.targets.items() for suite in table.suites}
+    known = set(config.pairs)
     idle = {pair: found.reason for pair, found in plan.agendas.items()}
     due: list[Run] = []
     times: list[datetime] = []

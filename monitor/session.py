@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,14 @@ def load(path: Path) -> Config:
     from monitor.config.load import load_config
 
     return load_config(path, os.environ)
+
+
+def log_if_wanted(*, always: bool = False) -> None:
+    """Log to standard error where HELDOUT_LOG asks for it or systemd reads it, or `always`; raises LogSettingError."""
+    from monitor import logs
+
+    if always or logs.wanted(os.environ):
+        logs.setup(os.environ)
 
 
 def open_existing(config: Config) -> Database | None:
@@ -75,7 +83,7 @@ def build(
         tolerant=tolerant,
         clock=clock or wiring.clock,
     )
-    if not built.sites:
+    if not built.sites and not built.left_out:
         raise typer.BadParameter(f"{config.path}: no such target has such a suite; see `suites` under [targets.…]")
     return built
 
@@ -94,50 +102,46 @@ def work_on(
     work: Callable[[Desk], Coroutine[Any, Any, T]],
     *,
     paying: bool = False,
-    unattended: bool = False,
+    ends_after: float | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> T:
     """Run `work` on the database; Ctrl-C and SIGTERM set its stop event, a second Ctrl-C ends it at once.
 
-    `paying`: it asks targets, which one process does at a time. `unattended`: it never waits for a person, and ends by
-    itself where it hangs.
+    `paying`: it asks targets, which one process does at a time. `ends_after`: the process ends by itself when it hangs
+    for so many seconds; for work that never waits for a person.
     """
     import asyncio
 
-    from monitor import wiring
+    from monitor import logs, wiring
 
+    logs.be_silent_unless_set_up()
     database = wiring.open_store(config, os.environ)
     with ExitStack() as stack:
         stack.callback(database.close)
         if not paying:
-            return asyncio.run(_guarded(Desk(database, asyncio.Event(), lambda label, tally: None), work, None))
-        held = stack.enter_context(sole(config, database, clock or wiring.clock))
-        desk = Desk(held.database, asyncio.Event(), held.report)
-        return asyncio.run(_guarded(desk, work, held if unattended else None, held))
+            return asyncio.run(_guarded(Desk(database, asyncio.Event(), lambda label, tally: None), work, None, None))
+        held = stack.enter_context(_sole(config, database, clock or wiring.clock))
+        return asyncio.run(_guarded(Desk(held.database, asyncio.Event(), held.report), work, held, ends_after))
 
 
-def sole(config: Config, database: Database, clock: Callable[[], datetime]) -> AbstractContextManager[Runner]:
+@contextmanager
+def _sole(config: Config, database: Database, clock: Callable[[], datetime]) -> Iterator[Runner]:
     """The right to ask targets on this database; raises LockedError where another process has it."""
     from monitor import holding
     from monitor.config.outputs import database_url
     from monitor.store.lock import sole_runner
 
-    @contextmanager
-    def both() -> Iterator[Runner]:
-        url = database_url(config, os.environ)
-        with sole_runner(url), holding.runner(database, clock, certain=url.startswith("sqlite:")) as held:
-            yield held
-
-    return both()
+    url = database_url(config, os.environ)
+    with sole_runner(url), holding.runner(database, clock, certain=url.startswith("sqlite:")) as held:
+        yield held
 
 
 async def _guarded(
-    desk: Desk, work: Callable[[Desk], Coroutine[Any, Any, T]], watched: Runner | None, held: Runner | None = None
+    desk: Desk, work: Callable[[Desk], Coroutine[Any, Any, T]], held: Runner | None, ends_after: float | None
 ) -> T:
-    """`work` with signals that stop it, and a watch over the event loop where nobody else watches."""
+    """`work` with signals that stop it, and a watch over the event loop where it is wanted."""
     import asyncio
     import signal
-    from contextlib import nullcontext
 
     from monitor.hang import ends_when_it_hangs
 
@@ -153,10 +157,13 @@ async def _guarded(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt)
-    if held is not None:
-        # What is written from now on would be refused: asking on would only cost money.
-        held.on_lost = lambda: _from_a_thread(loop, desk.stop.set)
-    async with ends_when_it_hangs(watched.turned) if watched is not None else nullcontext():
+    if held is None:
+        return await work(desk)
+    # What is written after the lease is lost would be refused: asking on would only cost money.
+    held.on_lost = lambda: _from_a_thread(loop, desk.stop.set)
+    if ends_after is None:
+        return await work(desk)
+    async with ends_when_it_hangs(held.turned, ends_after):
         return await work(desk)
 
 

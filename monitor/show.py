@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from monitor.domain.verdict import instant
+from monitor.domain.words import counted, signed, stamp
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -89,7 +90,13 @@ def verdict(payload: Mapping[str, Any]) -> None:
     usd = "" if payload["usd"] is None else f", {payload['usd']:.2f} USD"
     slot = f", slot {payload['slot']}" if payload["slot"] else ""
     if payload["run"]:
-        line(f"{payload['answers']} answers to {payload['cases']} cases, {payload['calls']} calls{usd}.", indent=2)
+        said = ", ".join(
+            (
+                f"{counted(payload['answers'], 'answer')} to {counted(payload['cases'], 'case')}",
+                counted(payload["calls"], "call"),
+            )
+        )
+        line(f"{said}{usd}.", indent=2)
         line(f"Run {payload['run']}{slot}.", indent=2)
 
 
@@ -106,16 +113,6 @@ def scores(payload: Mapping[str, Any], *, drop: bool = True) -> str:
         if measured["low"] is not None:
             text += f", 95% interval {signed(measured['low'])} to {signed(measured['high'])}"
     return f"{text}."
-
-
-def signed(value: float) -> str:
-    """A number to one digit, with a real minus sign."""
-    return f"{value + 0.0:.1f}".replace("-0.0", "0.0").replace("-", "−")
-
-
-def stamp(moment: datetime) -> str:
-    """A time for people."""
-    return f"{moment:%a %Y-%m-%d %H:%M} UTC"
 
 
 def delivered(sent: Tally) -> None:
@@ -162,7 +159,7 @@ def undelivered(connection: Connection) -> list[str]:
     from monitor.store import outbox
 
     return [
-        f"{counted(rows, 'alert')} for {channel} undelivered since {stamp(since)} ({state}): {error or 'not tried yet'}"
+        outbox.waiting(channel, state, counted(rows, "alert"), stamp(since), error)
         for channel, state, rows, since, error in outbox.undelivered(connection)
     ]
 
@@ -299,8 +296,3 @@ def baseline_json(
         "most_answers_a_week": outlook.plan.cap if outlook else None,
         "smallest_confirmable": outlook.smallest if outlook else None,
     }
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

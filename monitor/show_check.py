@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.show import counted, json_out, line, remedy, smallest_drops
+from monitor.domain.words import counted
+from monitor.show import json_out, line, remedy, smallest_drops
 
 if TYPE_CHECKING:
     from monitor.check import Expectation, Report

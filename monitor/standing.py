@@ -11,15 +11,16 @@ from sqlalchemy.engine import Connection
 
 from monitor.decide.transition import BAD
 from monitor.domain.verdict import Level, Stage, Thresholds, Verdict
-from monitor.store import verdicts
+from monitor.store import runs, verdicts
 from monitor.store.database import Database
 
 if TYPE_CHECKING:
     from monitor.config.models import Config
 
-
 # Beyond this a time ahead of ours is no difference between two clocks, but a wrong one.
 CLOCKS_DIFFER = timedelta(minutes=5)
+# A verdict counts for a week, and a day for the next one to come.
+STALE_AFTER = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,23 @@ def of(
 def _counts(
     connection: Connection, target: str, suite: str, now: datetime, max_age: timedelta
 ) -> verdicts.StoredVerdict | None:
-    """The newest verdict; but a run on demand does not talk a week's alert away, because only weeks close it."""
+    """The newest verdict; but a run on demand does not talk a week's alert away, because only weeks close it.
+
+    A new baseline closes it as well: then the week's verdict is about an older one, and what was measured since counts.
+    """
     week = verdicts.newest_week(connection, target, suite, now + CLOCKS_DIFFER)
     other = verdicts.newest_on_demand(connection, target, suite)
     if week is None or other is None:
         return week or other
-    if now - week.decided_at <= max_age and week.level in BAD:
+    if now - week.decided_at <= max_age and week.level in BAD and not _closed(connection, week):
         return max(other, week, key=lambda one: (one.level.rank, one.decided_at))
     return max(other, week, key=lambda one: one.decided_at)
+
+
+def _closed(connection: Connection, week: verdicts.StoredVerdict) -> bool:
+    """Whether a baseline was pinned after the week's verdict."""
+    pinned = runs.current_baseline(connection, week.target, week.suite)
+    return pinned is not None and pinned.pinned_at > week.decided_at
 
 
 def never(config: Config, target: str, suite: str) -> Standing:

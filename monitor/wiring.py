@@ -13,7 +13,7 @@ from uuid import UUID
 
 from monitor.config.fields import Secret
 from monitor.config.outputs import database_url
-from monitor.config.secrets import SecretError, resolve
+from monitor.config.secrets import SecretError, resolve, resolve_at
 from monitor.store.database import Database, connect, open_database
 
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alerts.channel import Channel
     from monitor.config.models import Config, SuiteConfig, TargetConfig
     from monitor.cycle import App
-    from monitor.decide.due import Timetable
+    from monitor.deadman import Deadman, Silent
     from monitor.domain.case import Case, Suite
     from monitor.grading import Grader
     from monitor.replay.ask import Asked
@@ -48,13 +48,6 @@ def new_id(now: datetime) -> str:
     return str(UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))
 
 
-def timetable(config: Config) -> Timetable:
-    """The schedule as configured."""
-    from monitor.decide.due import Timetable
-
-    return Timetable(config.schedule.cron, config.schedule.timezone)
-
-
 def open_store(config: Config, environ: Mapping[str, str], *, create: bool = True) -> Database:
     """The configured database; raises DatabaseError and SecretError."""
     return open_database(database_url(config, environ), create=create)
@@ -69,7 +62,10 @@ def tokens(config: Config, environ: Mapping[str, str]) -> dict[str, Token]:
     """The tokens of `[web.tokens]` with their secrets, by name; raises SecretError."""
     from monitor.web.service import Token
 
-    return {name: Token(name, resolve(t.secret, environ), t.role) for name, t in config.web.tokens.items()}
+    return {
+        name: Token(name, resolve_at(config, ("web", "tokens", name, "secret"), table.secret, environ), table.role)
+        for name, table in config.web.tokens.items()
+    }
 
 
 def grader(table: SuiteConfig) -> Grader:
@@ -94,7 +90,7 @@ def build(
     """Everything that runs share; call it in an event loop. `only(target, suite)` chooses the sites that are read.
 
     Raises SuiteError with the faults of all suites, or TargetConfigError, where a site cannot be built. Where
-    `tolerant`, that site is left out, and the App says why; it is raised only where no site is left.
+    `tolerant`, that site is left out, and the App says why.
     """
     from monitor.cycle import App
     from monitor.replay.budget import Month
@@ -106,7 +102,7 @@ def build(
     # Jitter need not be repeatable, and must differ between processes.
     limiters = Limiters(random.Random())  # noqa: S311
     sites, left_out = _sites(config, environ, pairs, limiters)
-    if left_out and not (tolerant and sites):
+    if left_out and not tolerant:
         raise _together(left_out.values())
     month_begins = clock().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with database.read() as connection:
@@ -241,14 +237,15 @@ def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
     if table is None:
         return {}
 
-    def secret(reference: Secret | None) -> str | None:
-        return None if reference is None else resolve(reference, environ)
+    def secret(key: str) -> str | None:
+        reference: Secret | None = getattr(table, key)
+        return None if reference is None else resolve_at(config, ("alerts", "slack", key), reference, environ)
 
     try:
         settings = SlackSettings(
-            token=secret(table.token),
+            token=secret("token"),
             channel=table.channel,
-            webhook_url=secret(table.webhook_url),
+            webhook_url=secret("webhook_url"),
             base_url=table.base_url,
             show_cases=table.show_cases,
         )
@@ -256,3 +253,15 @@ def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
         # What a reference led to is no token or address: whoever holds the secret has to look at it.
         raise SecretError(str(error)) from None
     return {"slack": SlackChannel(settings)}
+
+
+def deadman(config: Config, environ: Mapping[str, str]) -> Deadman | Silent:
+    """What is told of each round; raises SecretError where its address cannot be had or is none."""
+    from monitor.deadman import AddressError, Deadman, Silent
+
+    if config.deadman is None:
+        return Silent()
+    try:
+        return Deadman(resolve(config.deadman.url, environ))
+    except AddressError as error:
+        raise SecretError(f"{config.deadman.url} {error}") from None

@@ -78,9 +78,10 @@ def web_address_fault(value: str) -> str | None:
 
 
 def holds_password(url: str) -> bool:
-    """Whether a database URL has a password before its host."""
+    """Whether a database URL has a password before its host, or in its query."""
     try:
-        netloc = urlsplit(url).netloc
+        parts = urlsplit(url)
     except ValueError:
         return "@" in url
-    return ":" in netloc.rpartition("@")[0]
+    named = (name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    return ":" in parts.netloc.rpartition("@")[0] or any(names_a_credential(name) for name in named)

@@ -53,6 +53,13 @@ def _some_time(value: timedelta) -> timedelta:
     return value
 
 
+def _model_name(value: str) -> str:
+    if len(value) > 200 or not value.isprintable():
+        raise ValueError("must be printable, and at most 200 characters long")
+    return value
+
+
+ModelName = Annotated[Text, AfterValidator(_model_name)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_some_time)]
 

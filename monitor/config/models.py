@@ -14,6 +14,7 @@ from monitor.config.fields import (
     Flag,
     InputFile,
     InputFolder,
+    ModelName,
     NotNegative,
     Params,
     Positive,
@@ -27,6 +28,7 @@ from monitor.config.fields import (
 )
 from monitor.config.listening import checked_host, checked_listen
 from monitor.config.schedule import checked_cron, checked_timezone
+from monitor.decide.due import Timetable
 
 Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
 # Far above any sensible weight, and far below where a sum of weights would overflow.
@@ -51,6 +53,11 @@ class Schedule(Table):
     cron: Annotated[str, AfterValidator(checked_cron)] = "0 6 * * mon"
     timezone: Annotated[str, AfterValidator(checked_timezone)] = "UTC"
     catch_up: Duration = timedelta(days=7)
+
+    @property
+    def timetable(self) -> Timetable:
+        """The slots that this means."""
+        return Timetable(self.cron, self.timezone)
 
 
 class ThresholdTable(Table):
@@ -142,7 +149,7 @@ class TargetTable(Table):
 class ChatTable(TargetTable):
     """What the two chat providers share. `system` is the prompt itself, also where the file says `{ file = "…" }`."""
 
-    model: Text
+    model: ModelName
     base_url: WebAddress | None = None
     api_key: Secret | None = None
     system: Prompt | None = None
@@ -254,3 +261,13 @@ class Config(Table):
     alerts: Alerts = Alerts()
     deadman: Deadman | None = None
     web: Web = Web()
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every (target, suite), in the order of the file."""
+        return [(name, suite) for name, table in self.targets.items() for suite in table.suites]
+
+    @property
+    def production(self) -> list[tuple[str, str]]:
+        """The (target, suite) pairs that the schedule measures."""
+        return [(name, suite) for name, suite in self.pairs if self.targets[name].role == "production"]

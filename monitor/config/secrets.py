@@ -67,6 +67,16 @@ def _checked(secret: Secret, value: str) -> str:
     return value
 
 
+def resolve_at(config: Config, place: tuple[str | int, ...], secret: Secret, environ: Mapping[str, str]) -> str:
+    """As `resolve`; the `SecretError` also says where in which file the secret is wanted."""
+    from monitor.config.places import fault_at
+
+    try:
+        return resolve(secret, environ)
+    except SecretError as error:
+        raise SecretError(str(fault_at(config.path, place, str(error)))) from None
+
+
 def references(config: Config) -> Iterator[tuple[tuple[str | int, ...], Secret]]:
     """Every reference to a secret, with its place as a path of tables, keys and indices."""
     yield from _walk((), config)

@@ -12,7 +12,8 @@ HEAD = """\
 
 [database]
 # Where answers, scores and verdicts are kept; a relative path starts at this file's folder, or at $STATE_DIRECTORY
-# where systemd sets it.
+# where systemd sets it. Several machines share a PostgreSQL: "postgresql://USER@HOST/DATABASE", or, with a password,
+# { env = "DATABASE_URL" }.
 url = "sqlite:///heldout.db"
 
 [schedule]

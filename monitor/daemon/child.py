@@ -8,28 +8,42 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
-from monitor.sdnotify import VARIABLES
+from monitor.daemon.pace import Pace
+from monitor.sdnotify import child_environment
 
 logger = logging.getLogger(__name__)
 
-# Seconds before the next child, where the one before ended well but left the same things due, and where it failed.
-PAUSES = (15.0, 30.0, 60.0)
-PAUSES_AFTER_FAILURE = (15.0, 60.0, 300.0, 900.0, 3600.0)
 # Seconds that a child has to end by itself after SIGTERM: more than answers under way are waited for.
 GRACE = 12.0
 
 
-class Child:
-    """At most one process at a time. `ended` is called in the event loop when one has come to its end."""
+async def _nothing_left() -> int:
+    return 0
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str], ended: Callable[[], None]) -> None:
+
+class Child:
+    """At most one process at a time. `ended` is called in the event loop when one has come to its end.
+
+    `sweep` ends what a child has left behind, and says how many that were: for a process that has no other children.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        ended: Callable[[], None],
+        pace: Pace,
+        sweep: Callable[[], Awaitable[int]] = _nothing_left,
+    ) -> None:
         self._command = command
         # It does not speak to systemd for the daemon.
-        self._environ = {name: value for name, value in environ.items() if name not in VARIABLES}
+        self._environ = child_environment(environ)
         self._ended = ended
+        self._pace = pace
+        self._sweep = sweep
         self._process: asyncio.subprocess.Process | None = None
         self._over: asyncio.Task[None] | None = None
         self._began = 0.0
@@ -86,21 +100,28 @@ class Child:
 
     async def _wait(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
-        # What it may have started itself, a program that answers for instance, ends with it.
+        # What it may have started itself, a program that answers for instance, ends with it: where it was ended by
+        # force, nobody keeps these to their time any more.
         _signal(process.pid, signal.SIGKILL)
+        if left := await self._sweep():
+            logger.warning("the child left programs behind, and they were ended", extra={"programs": left})
         self._process = None
-        level = logging.INFO if code == 0 else logging.WARNING
-        seconds = round(self.seconds, 1)
-        logger.log(level, "the child has ended", extra={"pid": process.pid, "exit": code, "seconds": seconds})
-        self._pause(failed=code != 0)
+        pause = self._pause(failed=code != 0)
+        told = {"pid": process.pid, "exit": code, "seconds": round(self.seconds, 1)}
+        # What went wrong stands in the child's own lines; here, when the same is tried again if it is still due.
+        retry = {} if code == 0 else {"retry_after_seconds": round(pause, 1)}
+        logger.log(logging.WARNING if retry else logging.INFO, "the child has ended", extra=told | retry)
         self._ended()
 
-    def _pause(self, *, failed: bool) -> None:
-        pauses = PAUSES_AFTER_FAILURE if failed else PAUSES
+    def _pause(self, *, failed: bool) -> float:
+        """Wait before the same is tried again; returns for how many seconds."""
+        pauses = self._pace.after_failure if failed else self._pace.again
         if failed != self._failed:
             self._in_vain, self._failed = 0, failed
-        self._not_before = time.monotonic() + pauses[min(self._in_vain, len(pauses) - 1)]
+        pause = pauses[min(self._in_vain, len(pauses) - 1)]
+        self._not_before = time.monotonic() + pause
         self._in_vain += 1
+        return pause
 
     async def stop(self, grace: float = GRACE) -> None:
         """End the child: politely, then by force after `grace` seconds; returns when it is gone."""

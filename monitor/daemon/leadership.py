@@ -10,7 +10,7 @@ from datetime import datetime
 from monitor.holding import Contender
 from monitor.store import leases
 from monitor.store.database import Database, DatabaseError
-from monitor.store.leases import FencedDatabase, Lease, LeaseLostError
+from monitor.store.leases import Lease, LeaseLostError
 from monitor.store.lock import sole_daemon
 
 logger = logging.getLogger(__name__)
@@ -51,10 +51,10 @@ class Leadership:
         if self._lease is None:
             self._lease = self._contender.step()
             if self._lease is not None:
-                logger.info("this daemon leads", extra={"token": self._lease.token})
+                logger.info("this daemon leads", extra={"term": self._lease.token})
             return self.leads
         try:
-            with FencedDatabase(self._database, self._lease).write() as connection:
+            with self._database.write() as connection:
                 leases.beat(connection, self._lease, self._clock(), ticked_at, None)
         except LeaseLostError:
             logger.warning("another daemon leads now: this one was silent for too long")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from alerts.deliver import deliver
 from monitor import wiring
 from monitor.config.secrets import SecretError
-from monitor.daemon.threads import in_thread
 from monitor.store.database import Database, DatabaseError
 from monitor.store.outbox import StoredOutbox
+from monitor.threads import in_thread
 
 if TYPE_CHECKING:
     from monitor.config.models import Config
@@ -33,20 +32,22 @@ class Postman:
         self,
         database: Database,
         config: Callable[[], Config],
+        environ: Mapping[str, str],
         clock: Callable[[], datetime],
         wanted: Callable[[], bool],
     ) -> None:
         self._outbox = StoredOutbox(database)
         self._config = config
+        self._environ = environ
         self._clock = clock
         self._wanted = wanted
         self._told: str | None = None
-        self._awake = False
+        self._woken = True
         self._over = asyncio.Event()
 
     def wake(self) -> None:
         """Try at once whatever waits: somebody may have mended what it waits for."""
-        self._awake = False
+        self._woken = True
 
     async def run(self) -> None:
         """Until `stop`."""
@@ -75,12 +76,12 @@ class Postman:
 
     def _send(self) -> None:
         now = self._clock()
-        if not self._awake:
+        if self._woken:
             self._outbox.wake(now)
-            self._awake = True
+            self._woken = False
         if not self._outbox.anything_due(now):
             return
-        channels = wiring.channels(self._config(), os.environ)
+        channels = wiring.channels(self._config(), self._environ)
         until = now + timedelta(seconds=PASS)
         done = asyncio.run(deliver(self._outbox, channels, self._clock, until=until))
         if done.sent:

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from monitor import schedule, sdnotify, telemetry, wiring
+from monitor import schedule, sdnotify, wiring
 from monitor.config.outputs import database_url
-from monitor.daemon.child import Child
+from monitor.daemon import leftovers
+from monitor.daemon.child import GRACE, Child
 from monitor.daemon.leadership import Leadership
+from monitor.daemon.outlook import Outlook
+from monitor.daemon.pace import Pace
 from monitor.daemon.postman import PASS, Postman
 from monitor.daemon.settings import Settings
 from monitor.daemon.supervisor import Supervisor
-from monitor.daemon.threads import in_thread
 from monitor.daemon.ticker import Ticker
+from monitor.domain.verdict import instant
+from monitor.exits import FAILED
 from monitor.holding import BEAT
 from monitor.store.database import Database, DatabaseError, open_database
+from monitor.telemetry.exposition import Telemetry
+from monitor.threads import in_thread
 from monitor.web.app import create_app
 from monitor.web.server import Server
-from monitor.web.service import Health, Service
+from monitor.web.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -35,17 +42,20 @@ CHILD = (sys.executable, "-m", "monitor", "run", "--due", "--as-child")
 # Seconds for the parts of a drain, which together stay under systemd's TimeoutStopSec.
 FOR_REQUESTS = 2.0
 FOR_THE_DATABASE = 3.0
+# Its number: what writes there when a watchdog ends this process knows no stream of Python's.
+_STDERR = 2
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a daemon is started with; tests give it another clock and another child."""
+    """What a daemon is started with; tests give it another clock, another child and another pace."""
 
     path: Path
     environ: Mapping[str, str]
     clock: Callable[[], datetime] = wiring.clock
     new_id: Callable[[datetime], str] = wiring.new_id
     child: Sequence[str] = CHILD
+    pace: Pace = field(default_factory=Pace)
 
 
 async def serve(options: Options, told: Callable[[str], None] = lambda text: None) -> int:
@@ -53,6 +63,9 @@ async def serve(options: Options, told: Callable[[str], None] = lambda text: Non
 
     Raises what keeps it from starting: FaultsError, SecretError, DatabaseError, LockedError, ListenError.
     """
+    # The watchdog ends a daemon by SIGABRT: then the log holds where each thread stood.
+    faulthandler.enable(_STDERR)
+    leftovers.adopt()
     settings = Settings(options.path, options.environ)
     url = database_url(settings.config, options.environ)
     daemon = Daemon(options, settings, wiring.connected(settings.config, options.environ), url)
@@ -68,17 +81,22 @@ class Daemon:
         self._database = database
         self._url = url
         self._opened = False
-        self._database_fault: str | None = None
         self._ticked_at: datetime | None = None
-        self._since = options.clock()
         self._draining = asyncio.Event()
-        self._ticker = Ticker(self._tick)
-        self._child = Child(options.child, options.environ, self._ticker.wake)
-        self._supervisor = Supervisor(self._child)
+        self._ticker = Ticker(self._tick, options.pace)
+        # The child knows where its configuration comes from: paths in it begin there.
+        environ = {**options.environ, "HELDOUT_CONFIG": str(options.path)}
+        self._child = Child(options.child, environ, self._ticker.wake, options.pace, leftovers.end)
+        self._supervisor = Supervisor(self._child, options.pace)
         self._leadership = Leadership(database, url, options.clock)
-        self._postman = Postman(database, lambda: settings.config, options.clock, lambda: self._leadership.leads)
+        self._postman = Postman(
+            database, lambda: settings.config, options.environ, options.clock, lambda: self._leadership.leads
+        )
+        self._outlook = Outlook(settings, self._ticker, self._child, self._leadership, self._draining, options.clock)
         self._server = Server(create_app(self._service()), settings.config.web.listen)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
 
     async def run(self, told: Callable[[str], None]) -> int:
         """From the start to the end."""
@@ -88,15 +106,27 @@ class Daemon:
         try:
             host, port = await self._server.start()
             self._ticker.start()
-            self._tasks = [asyncio.create_task(work) for work in (self._lead(), self._postman.run(), self._watchdog())]
+            parts = {"lease": self._lead(), "postman": self._postman.run(), "watchdog": self._watchdog()}
+            self._tasks = {name: asyncio.create_task(part, name=name) for name, part in parts.items()}
             where = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
             logger.info("heldout serves", extra={"page": where, "database": self._database.describe()})
             told(where)
             sdnotify.ready(self._options.environ, f"page at {where}")
-            await self._draining.wait()
+            return await self._until_it_ends()
         finally:
             await self._drain()
-        return 0
+
+    async def _until_it_ends(self) -> int:
+        """The exit code, when somebody has said that it shall end, or when a part of it has broken down."""
+        told = asyncio.create_task(self._draining.wait())
+        done, _ = await asyncio.wait([told, *self._tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+        if told in done:
+            return 0
+        told.cancel()
+        # Half a daemon looks alive and is of no use; whoever watches over this one starts a whole one.
+        for task in done:
+            logger.critical("a part of the daemon broke down: it ends", exc_info=task.exception())
+        return FAILED
 
     # --- what comes in ---
 
@@ -118,15 +148,24 @@ class Daemon:
             os._exit(1)
 
     def _reload(self) -> None:
-        async def reload() -> None:
-            sdnotify.reloading(self._options.environ, "reading the configuration")
-            if await in_thread(self._settings.reload):
-                self._child.forget()
-                self._postman.wake()
-                self._ticker.wake()
-            sdnotify.ready(self._options.environ, self._status())
+        if self._draining.is_set():
+            return
+        task = asyncio.create_task(self._read_anew())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
-        self._tasks.append(asyncio.create_task(reload()))
+    async def _read_anew(self) -> None:
+        # One after the other: of two readings at a time the older one could be the last to come into force.
+        async with self._reloading:
+            sdnotify.reloading(self._options.environ, "reading the configuration")
+            try:
+                if await in_thread(self._settings.reload):
+                    self._child.forget()
+                    self._postman.wake()
+                    self._ticker.wake()
+            finally:
+                # Whatever came of it: a unit that only reloads can neither be reloaded again nor says how it stands.
+                sdnotify.ready(self._options.environ, self._outlook.status())
 
     # --- what goes on ---
 
@@ -137,7 +176,7 @@ class Daemon:
         except DatabaseError as error:
             if error.permanent:
                 raise
-            self._tell_database(str(error))
+            self._outlook.database("start", str(error))
 
     def _open(self) -> None:
         open_database(self._url).close()
@@ -148,14 +187,17 @@ class Daemon:
         try:
             if not self._opened:
                 await in_thread(self._open)
+                self._outlook.database("start", None)
             if self._leadership.leads:
                 await self._look()
-            self._tell_database(None)
+            self._outlook.database("tick", None)
+            self._outlook.ticked()
         except DatabaseError as error:
-            self._tell_database(str(error))
-        except Exception:  # the tick's boundary: the next one comes, and the log says what it was
+            self._outlook.database("tick", str(error))
+        except Exception as error:  # the tick's boundary: the next one comes, and the log says what it was
             logger.exception("a tick failed")
-        sdnotify.status(self._options.environ, self._status())
+            self._outlook.ticked(broke=type(error).__name__)
+        sdnotify.status(self._options.environ, self._outlook.status())
 
     async def _look(self) -> None:
         now = self._options.clock()
@@ -164,13 +206,14 @@ class Daemon:
         looked = await in_thread(lambda: schedule.look(self._database, config, channels, now, self._options.new_id))
         self._ticked_at = now
         for run in looked.recorded:
-            logger.info("a slot is due", extra={"target": run.target, "suite": run.suite, "slot": str(run.slot)})
-        for run in looked.missed:
-            logger.warning("a slot was missed", extra={"target": run.target, "suite": run.suite, "slot": str(run.slot)})
+            logger.info("a slot is due", extra={"target": run.target, "suite": run.suite, "slot": instant(run.slot)})
         await in_thread(lambda: self._supervisor.look(self._database, config))
-        due = frozenset(run.id for run in looked.due)
+        # A run that has come a stage further is another thing to do.
+        due = frozenset(f"{run.id} {run.due_at}" for run in looked.due)
         if due and not self._draining.is_set() and self._child.may_start(due):
             await self._child.start(content, due)
+        if looked.next_at is not None:
+            self._ticker.wake_in((looked.next_at - now).total_seconds())
 
     async def _lead(self) -> None:
         """Keep the lease, or wait for it."""
@@ -179,8 +222,9 @@ class Daemon:
             try:
                 if self._opened:
                     await in_thread(lambda: self._leadership.step(self._ticked_at))
+                    self._outlook.database("lease", None)
             except DatabaseError as error:
-                self._tell_database(str(error))
+                self._outlook.database("lease", str(error))
             if led and not self._leadership.leads:
                 await self._child.stop()
             if not led and self._leadership.leads:
@@ -203,14 +247,14 @@ class Daemon:
     # --- what others see ---
 
     def _service(self) -> Service:
-        metrics = telemetry.Metrics(self._database, lambda: self._settings.config, self._options.clock)
+        metrics = Telemetry(self._database, lambda: self._settings.config, self._options.clock)
         return Service(
             database=self._database,
             config=lambda: self._settings.config,
             tokens=lambda: self._settings.tokens,
             clock=self._options.clock,
             new_id=self._options.new_id,
-            health=self._health,
+            health=self._outlook.health,
             wake=self._asked,
             metrics=metrics.render,
         )
@@ -219,44 +263,23 @@ class Daemon:
         self._child.forget()
         self._ticker.wake()
 
-    def _health(self) -> Health:
-        stale = f"the scheduler has not ticked for {self._ticker.age:.0f} seconds" if self._ticker.stale else None
-        if self._draining.is_set():
-            stale = "heldout comes to its end"
-        role = "leader" if self._leadership.leads else "standby"
-        return Health(role, stale, self._database_fault, self._settings.fault, self._since)
-
-    def _status(self) -> str:
-        if self._database_fault:
-            return f"the database does not answer: {self._database_fault}"
-        if not self._leadership.leads:
-            return "stands by: another daemon leads"
-        if self._child.pid is not None:
-            return f"measures what is due (process {self._child.pid})"
-        following = wiring.timetable(self._settings.config).following(self._options.clock())
-        return f"waits for the slot of {following:%Y-%m-%d %H:%M} UTC" if following else "waits; no slot comes"
-
-    def _tell_database(self, fault: str | None) -> None:
-        """Say it once when the database goes away, and once when it is back."""
-        if fault is not None and self._database_fault is None:
-            logger.error("the database does not answer; everything waits for it", extra={"reason": fault})
-        elif fault is None and self._database_fault is not None:
-            logger.info("the database answers again")
-        self._database_fault = fault
-
     # --- the end ---
 
     async def _drain(self) -> None:
         """End everything within its bound: a child stores what is under way, a message that is being sent goes out."""
-        sdnotify.stopping(self._options.environ, "waits for what is under way")
         self._draining.set()
+        sdnotify.stopping(self._options.environ, self._outlook.status())
         await self._ticker.stop()
         self._postman.stop()
-        posted = self._tasks[1:2]
-        await asyncio.gather(self._child.stop(), asyncio.wait(posted, timeout=PASS) if posted else asyncio.sleep(0))
-        for task in self._tasks:
+        ending = [asyncio.create_task(self._child.stop())]
+        if "postman" in self._tasks:
+            ending.append(self._tasks["postman"])
+        # A child that has to be killed takes longer than a message that cannot be sent; both are bounded.
+        await asyncio.wait(ending, timeout=max(PASS, 2 * GRACE))
+        left = [*self._tasks.values(), *self._reloads]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         await self._server.stop(FOR_REQUESTS)
         with suppress(TimeoutError):
             await asyncio.wait_for(in_thread(self._leadership.end), FOR_THE_DATABASE)

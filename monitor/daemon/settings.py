@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.engine import make_url
+
 from monitor import wiring
-from monitor.config.faults import FaultsError
+from monitor.config.faults import ConfigError, FaultsError
 from monitor.config.load import load_config, read_content
 from monitor.config.outputs import database_url
+from monitor.config.places import fault_at
 from monitor.config.secrets import SecretError
+from monitor.store import postgresql
 from monitor.web.service import Token
 
 if TYPE_CHECKING:
@@ -23,11 +27,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """One good reading: the file's bytes, what they mean, and the secrets of the tokens."""
+    """One good reading: the file's bytes, what they mean, the secrets of the tokens, and where the database is."""
 
     content: bytes
     config: Config
     tokens: Mapping[str, Token]
+    url: str = field(repr=False)
 
 
 class Settings:
@@ -59,6 +64,7 @@ class Settings:
         """Read the file again; False, with `fault` set and everything as it was, where it cannot be used."""
         try:
             new = self._read()
+            self._same_database(new)
         except (FaultsError, SecretError) as error:
             self.fault = str(error)
             logger.error(
@@ -66,7 +72,7 @@ class Settings:
             )
             return False
         for what in self._needs_a_restart(new):
-            logger.warning("this change takes a restart", extra={"key": what})
+            logger.warning("this change takes a restart", extra={"setting": what})
         self.fault = None
         self._now = new
         logger.info("the configuration was reloaded", extra={"path": str(self._path)})
@@ -75,13 +81,20 @@ class Settings:
     def _read(self) -> InForce:
         content = read_content(self._path)
         config = load_config(self._path, self._environ, content)
-        return InForce(content, config, wiring.tokens(config, self._environ))
+        url = database_url(config, self._environ)
+        return InForce(content, config, wiring.tokens(config, self._environ), url)
+
+    def _same_database(self, new: InForce) -> None:
+        """Refuse another database: a child would go over to it at once, and ask anew what the old one has stored."""
+        if postgresql.describe(make_url(new.url)) != postgresql.describe(make_url(self._now.url)):
+            why = "names another database, which takes a restart of `heldout serve`"
+            raise ConfigError([fault_at(self._path, ("database", "url"), why)])
 
     def _needs_a_restart(self, new: InForce) -> list[str]:
-        old = self._now.config
         keys = []
-        if database_url(new.config, self._environ) != database_url(old, self._environ):
+        # Another password for the same database, or other options.
+        if new.url != self._now.url:
             keys.append("[database] url")
-        if new.config.web.listen != old.web.listen:
+        if new.config.web.listen != self._now.config.web.listen:
             keys.append("[web] listen")
         return keys

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.daemon.child import Child
+from monitor.daemon.pace import Pace
 from monitor.holding import myself
 from monitor.store import leases
 from monitor.store.database import Database
@@ -17,17 +18,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds without a sign of life after which a child is killed. It ends itself before that where it can.
-SILENT = 240.0
-# Beyond what one question may take with all its retries, answers need only be scored and decided on.
-BESIDES = timedelta(minutes=15)
-
 
 class Supervisor:
     """Looks at the child's lease at each tick, and ends a child that is silent, or alive without getting anywhere."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, pace: Pace) -> None:
         self._child = child
+        self._pace = pace
         self._pid: int | None = None
         self._beats = (0, 0)
         self._moved = 0.0
@@ -49,15 +46,14 @@ class Supervisor:
             self._beats, self._moved = (lease.token, lease.beats), now
         if own and (lease.worked_at, lease.note) != self._work:
             self._work, self._worked = (lease.worked_at, lease.note), now
-        if now - self._moved > SILENT:
+        if now - self._moved > self._pace.silent:
             logger.error("the child gives no sign of life and is ended", extra={"pid": pid})
             self._child.kill()
-        elif now - self._worked > patience(config).total_seconds():
+        elif now - self._worked > longest(config).total_seconds() + self._pace.besides:
             logger.error("the child gets nowhere and is ended", extra={"pid": pid})
             self._child.kill()
 
 
-def patience(config: Config) -> timedelta:
-    """How long a child may take from one answer to the next."""
-    longest = max((table.timeout + table.retry_for for table in config.targets.values()), default=timedelta())
-    return longest + BESIDES
+def longest(config: Config) -> timedelta:
+    """How long one question may take, with all its retries."""
+    return max((table.timeout + table.retry_for for table in config.targets.values()), default=timedelta())

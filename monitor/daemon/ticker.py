@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from monitor.daemon.pace import Pace
+
 logger = logging.getLogger(__name__)
 
-EVERY = 15.0
-# A tick may wait this long for a database that is locked; beyond it the scheduler counts as stale.
-STALE = 120.0
 # Two clocks part by this much only when one of them was set, or the machine slept.
 JUMPED = 5.0
 _GUARD = 5.0
@@ -24,14 +23,15 @@ _JOB = "tick"
 
 
 class Ticker:
-    """Calls `work` every EVERY seconds, and at once after `wake`; never twice at a time.
+    """Calls `work` at its pace, and at once after `wake`; never twice at a time.
 
     APScheduler computes its next run by the wall clock and waits for it by the monotonic one: after the wall clock was
     set back by a day it would wait for a day. The guard compares the two, and makes it tick when they part.
     """
 
-    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, work: Callable[[], Awaitable[None]], pace: Pace) -> None:
         self._work = work
+        self._pace = pace
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._running = False
         self._again = False
@@ -46,11 +46,11 @@ class Ticker:
     @property
     def stale(self) -> bool:
         """Whether ticks have stopped coming to an end."""
-        return self.age > STALE
+        return self.age > self._pace.stale
 
     def start(self) -> None:
         """Tick now, and from now on; call it in the event loop."""
-        trigger = IntervalTrigger(seconds=EVERY, timezone=UTC)
+        trigger = IntervalTrigger(seconds=self._pace.tick, timezone=UTC)
         # A tick that comes late is a tick: there is no such thing as too late, and none is made up for.
         options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 2}
         self._scheduler.add_job(self._tick, trigger, id=_JOB, next_run_time=datetime.now(UTC), **options)
@@ -61,6 +61,11 @@ class Ticker:
         """Tick at once; where one is under way, once more after it."""
         if self._scheduler.running:
             self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
+
+    def wake_in(self, seconds: float) -> None:
+        """Tick after `seconds`, where that is before the next tick would be."""
+        if 0 <= seconds < self._pace.tick:
+            asyncio.get_running_loop().call_later(seconds, self.wake)
 
     async def stop(self) -> None:
         """No more ticks; one that is under way is not waited for."""

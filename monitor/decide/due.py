@@ -13,6 +13,7 @@ from cronsim import CronSim
 
 # Whoever looks, looks a little later than the slot: until then it is on time, and nothing is caught up.
 ON_TIME = timedelta(minutes=10)
+_STEP = timedelta(seconds=1)
 # The newest ones of a schedule that is due every minute; older ones are of no use.
 _MOST_SLOTS = 100_000
 
@@ -70,12 +71,17 @@ def agenda(
 ) -> Agenda:
     """The newest slot, unless it is recorded or older than `catch_up`; the others were missed.
 
-    `after`: the newest slot that is recorded; nothing up to it is wanted any more. None where nothing is recorded yet,
-    so that nothing was missed. `watched_since`: slots before it were not missed, because nobody had asked for them.
+    `after`: the newest slot that is recorded, if any is; nothing up to it is wanted any more. `watched_since`: slots
+    before it were not missed, because nobody had asked for them; None where nobody knows. Without both nothing was.
     """
     earliest = now - max(catch_up, ON_TIME) - timedelta(seconds=1)
-    expected = None if after is None else max(after, watched_since or after)
-    slots = timetable.slots(min(earliest, expected or earliest), now)
+    expected = watched_since if after is None else max(after, watched_since or after)
+    # Up to `after` nothing is wanted any more: the slots of a week of minutes are not counted again at each look.
+    if after is None or expected is None:
+        begin = min(earliest, expected or earliest)
+    else:
+        begin = min(expected, max(earliest, after - _STEP))
+    slots = timetable.slots(begin, now)
     newest = slots[-1] if slots else None
     wanted = newest is not None and newest > max(earliest, after or earliest) and newest not in recorded
     due = newest if wanted else None

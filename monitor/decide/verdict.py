@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +30,7 @@ class Facts:
     smallest_confirmable: dict[str, float | None]
     score: float | None
     baseline_score: float | None
+    scores: Mapping[str, float | None]
     coverage: float | None
     cases: int
     changed_cases: int
@@ -60,6 +61,7 @@ def verdict(facts: Facts, step: Step) -> Verdict:
         causes=step.causes,
         score=facts.score,
         baseline_score=facts.baseline_score,
+        scores=facts.scores,
         drop=step.drop,
         confirmation=step.confirmation,
         smallest_confirmable=facts.smallest_confirmable,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.domain.verdict import Level
+from monitor.domain.words import signed
 from monitor.stats.baseline import Cap
 from monitor.stats.paired import Estimate, interval
 from monitor.stats.sequential import Questions
@@ -22,20 +23,15 @@ PENDING = "A separate replay with new answers has to confirm it before it become
 NOT_CONFIRMED_UNMEASURED = "So the pending rollback could not be confirmed; the investigation stands."
 
 
-def number(value: float) -> str:
-    """A number to one digit, with a real minus sign and never a negative zero."""
-    return f"{value:z.1f}".replace("-", "−")
-
-
 def amount(value: float, unit: str) -> str:
     """A drop with its unit, as in `5.6 points` or `6.3%`."""
-    text = number(value)
+    text = signed(value)
     return f"{text}%" if unit == "percent" else f"{text} points"
 
 
 def threshold(value: float, unit: str) -> str:
     """A threshold with its unit, as in `3 points` or `3%`."""
-    return f"{value:g}%" if unit == "percent" else f"{value:g} points"
+    return f"{value:g}%" if unit == "percent" else f"{value:g} point{'' if value == 1 else 's'}"
 
 
 def measured(plan: WeekPlan, value: Estimate) -> str:
@@ -45,7 +41,7 @@ def measured(plan: WeekPlan, value: Estimate) -> str:
         return "the drop is unknown, with no case answered both times"
     if not np.isfinite(bounds.low):
         return f"the drop is {amount(float(bounds.estimate), plan.unit)} (too few cases for an interval)"
-    low, high = number(float(bounds.low)), number(float(bounds.high))
+    low, high = signed(float(bounds.low)), signed(float(bounds.high))
     return f"the drop is {amount(float(bounds.estimate), plan.unit)} (95% interval {low} to {high})"
 
 
@@ -68,12 +64,9 @@ def going_on(
 
 
 def _more_answers(now: int, then: int) -> str:
-    return (
-        f"{'One answer a case does' if now == 1 else f'{now} answers a case do'} not settle it yet; "
-        f"it goes on to {then}."
-        if then > now
-        else f"{now} answers a case do not settle it yet; cases without an answer are asked again."
-    )
+    known = "One answer a case does" if now == 1 else f"{now} answers a case do"
+    more = f"it goes on to {then}" if then > now else "cases without an answer are asked again"
+    return f"{known} not settle it yet; {more}."
 
 
 def too_few_answered(share: float) -> str:
@@ -128,7 +121,7 @@ def still_open(plan: WeekPlan, value: Estimate) -> str:
     )
     limit = threshold(question.threshold, plan.unit)
     still = float(interval(value, scale=plan.spec.scale).low) > question.threshold
-    what = f"it is still more than {limit}" if still else f"which does not rule out a drop of {limit}"
+    what = f"still more than {limit}" if still else f"which does not rule out a drop of {limit}"
     return f"The alert ({name}) from earlier weeks stays open: {measured(plan, value)}, {what}.{more}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -11,6 +12,9 @@ from typing import Any
 
 from monitor.domain.case import Case
 from monitor.domain.score import Score
+
+# Beyond so many characters a key tells the options by their digest: a key has to fit the column that keeps it.
+_LONGEST_OPTIONS = 120
 
 
 class MetricError(ValueError):
@@ -141,6 +145,8 @@ def one_of(*allowed: str) -> Callable[[Any], str]:
 
 def _key(name: str, changed: Mapping[str, Any], version: int) -> str:
     options = f"({','.join(f'{o}={json.dumps(v)}' for o, v in changed.items())})" if changed else ""
+    if len(options) > _LONGEST_OPTIONS:
+        options = f"(sha256:{hashlib.sha256(options.encode()).hexdigest()})"
     return f"{name}{options}{f'@{version}' if version > 1 else ''}"
 
 

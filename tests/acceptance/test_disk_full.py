@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.harness import FAILED, PASS, Case, Fake, Home
 
+pytestmark = pytest.mark.sqlite_only("the disk is the server's")
 SIZE = 4 * 2**20
 
 

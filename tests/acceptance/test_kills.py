@@ -63,14 +63,11 @@ class Story:
                 _lasts(process, rng.uniform(0.0, 2 * SLOW))
             self.kills += process.poll() is None
             self.home.kill(process)
-            self._is_sound()
+            assert self.home.is_sound()
 
     def is_done(self, query: str) -> bool:
         """Whether `query` counts anything; in a database that was killed before it had its tables, nothing does."""
-        if not self.home.database.exists():
-            return False
-        tables = {name for (name,) in self.home.rows("SELECT name FROM sqlite_master")}
-        return "alembic_version" in tables and self.home.count(query) > 0
+        return "alembic_version" in self.home.tables() and self.home.count(query) > 0
 
     def become_worse(self) -> None:
         self.server.control(cases=fallen(self.known, 8))
@@ -86,10 +83,6 @@ class Story:
         wanted, until = self.server.tell()["count"] + more, time.monotonic() + 30.0
         while process.poll() is None and self.server.tell()["count"] < wanted and time.monotonic() < until:
             time.sleep(0.01)
-
-    def _is_sound(self) -> None:
-        if self.home.database.exists():
-            assert self.home.rows("PRAGMA integrity_check") == [("ok",)]
 
 
 def _lasts(process: subprocess.Popen[str], seconds: float) -> None:

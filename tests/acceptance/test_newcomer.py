@@ -13,15 +13,18 @@ from tests.acceptance.harness import INCONCLUSIVE, PASS, REPOSITORY, Home
 @pytest.fixture
 def sample(tmp_path: Path) -> Home:
     """A copy of what the repository runs on."""
-    shutil.copy(REPOSITORY / "config.toml", tmp_path)
+    home = Home(tmp_path, secrets={})
+    text = (REPOSITORY / "config.toml").read_text()
+    assert "sqlite:///heldout.db" in text
+    (tmp_path / "config.toml").write_text(text.replace("sqlite:///heldout.db", home.url))
     shutil.copytree(REPOSITORY / "monitor" / "sample", tmp_path / "monitor" / "sample")
-    return Home(tmp_path, secrets={})
+    return home
 
 
 def test_the_sample_is_collected_measured_and_passes(sample: Home) -> None:
     before = sample.run("gate", "local-rag", code=INCONCLUSIVE)
     assert "never measured" in before.said
-    assert not sample.database.exists()  # asking how things stand creates nothing
+    assert not sample.tables()  # asking how things stand creates nothing
 
     collected = sample.run("baseline", "collect", "local-rag", "support", "--yes", "--json", code=PASS)
     assert collected.json["cases"] == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.acceptance.harness import FAILED, PASS, USAGE, Case, Fake, Home, fallen, headlines
+from tests.fakes import databases
 
 SUITE = {"cases": '"broken.jsonl"', "metrics": '["exact_match"]'}
 EMPTY = {"provider": '"rag"', "documents": '"handbook"', "suites": '["support"]'}
@@ -47,14 +48,24 @@ def test_documents_that_are_gone_keep_no_other_target_from_being_measured(
     assert "PASS" in done.out
 
 
+REFUSE_OTHER = {
+    "sqlite": [
+        "CREATE TRIGGER no BEFORE INSERT ON verdict WHEN new.target = 'other' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    ],
+    "postgresql": [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$",
+        "CREATE TRIGGER no BEFORE INSERT ON verdict FOR EACH ROW WHEN (new.target = 'other') EXECUTE FUNCTION refuse()",
+    ],
+}
+
+
 def test_a_database_that_refuses_one_target_lets_the_alerts_of_the_others_out(
     pinned: Home, server: Fake, chat: Fake, known: list[Case]
 ) -> None:
     (pinned.folder / "broken.jsonl").write_text('{"id": "a", "input": "one", "expected": "1"}\n')
     with_another(pinned, known, server, chat)
-    pinned.change(
-        "CREATE TRIGGER no BEFORE INSERT ON verdict WHEN new.target = 'other' BEGIN SELECT RAISE(ABORT, 'refused'); END"
-    )
+    for statement in REFUSE_OTHER[databases.KIND]:
+        pinned.change(statement)
     server.control(always={"status": 401, "body": '{"error": {"message": "no"}}'})
     done = pinned.run("run", "--due", code=FAILED)
     assert "other · second: " in done.said

@@ -29,7 +29,7 @@ suites = ["suport"]
 concurency = 8
 
 [web]
-listen = "127.0.0.1:1"
+listen = "nowhere"
 """
 
 VERBS = [
@@ -42,6 +42,8 @@ VERBS = [
     ["baseline", "collect", "bot", "support", "--yes"],
     ["baseline", "show", "bot"],
     ["db", "upgrade"],
+    ["db", "backup", "all.backup"],
+    ["db", "restore", "all.backup"],
 ]
 
 
@@ -120,28 +122,30 @@ def test_due_and_slot_exclude_each_other(home: Home) -> None:
 
 def test_a_database_from_the_future_is_left_alone(pinned: Home, server: Fake) -> None:
     pinned.change("UPDATE alembic_version SET version_num = '9999'")
-    before, asked = pinned.database.read_bytes(), server.tell()["count"]
+    before, asked = pinned.content(), server.tell()["count"]
     for verb in (["run", "--due"], ["gate", "bot"], ["status"], ["check", "--offline"], ["db", "upgrade"]):
         done = pinned.run(*verb, code=FAILED)
         assert "9999" in done.said
         assert "newer" in done.said
-    assert pinned.database.read_bytes() == before
+    assert pinned.content() == before
     assert server.tell()["count"] == asked
 
 
 def test_a_database_of_something_else_is_left_alone(home: Home) -> None:
     home.change("CREATE TABLE bookmarks (url TEXT)")
-    before = home.database.read_bytes()
+    before = home.content()
     assert "not a heldout database" in home.run("run", "--due", code=FAILED).said
-    assert home.database.read_bytes() == before
+    assert home.content() == before
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_is_no_database_is_left_alone(home: Home) -> None:
     home.database.write_text("my diary\n" * 1000)
     assert "heldout.db" in home.run("run", "--due", code=FAILED).said
     assert home.database.read_text() == "my diary\n" * 1000
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_folder_that_does_not_exist_is_named(home: Home, known: list[Case], server: Fake) -> None:
     home.configure(known, server, database={"url": '"sqlite:///nowhere/heldout.db"'})
     done = home.run("run", "--due", code=FAILED)
@@ -165,6 +169,8 @@ HELP = [
     ["gate"],
     ["status"],
     ["db", "upgrade"],
+    ["db", "backup"],
+    ["db", "restore"],
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.acceptance.harness import (
     slack,
     slot,
 )
+from tests.fakes import databases
 
 RIGHT, BETWEEN, WRONG = 158, 25, 17  # with p = 0.8 between them: a score of 89
 
@@ -54,7 +54,7 @@ def home(collected: tuple[Home, Fake], chat: Fake, tmp_path: Path) -> Home:
     first, server = collected
     own = Home(tmp_path)
     own.configure(model(), server, chat, bot={"concurrency": 32})
-    shutil.copy(first.database, own.database)
+    databases.copy(first.folder, own.folder)
     return own
 
 
@@ -78,7 +78,7 @@ def test_a_drop_of_six_points_is_found_confirmed_and_told(collected: tuple[Home,
     ]
     # The confirmation rests on new answers alone.
     phases = dict(
-        home.rows("SELECT phase, count(*) FROM answer JOIN run ON run.id = run_id WHERE slot NOT NULL GROUP BY 1")
+        home.rows("SELECT phase, count(*) FROM answer JOIN run ON run.id = run_id WHERE slot IS NOT NULL GROUP BY 1")
     )
     assert phases["confirm"] >= 200
     assert verdict["answers"] == home.count("SELECT count(*) FROM answer WHERE run_id = ?", verdict["run"])

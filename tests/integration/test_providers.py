@@ -21,6 +21,7 @@ from monitor.replay.limiter import Limiters
 from monitor.targets.anthropic import AnthropicMessages
 from monitor.targets.chat import ChatSettings, ChatTarget
 from monitor.targets.openai import OpenAIChat
+from tests.fakes.ports import free_port
 
 
 class Counted:
@@ -32,12 +33,6 @@ class Counted:
 
     def settle(self, reply: Reply | None, error: TargetError | None) -> None:
         pass
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:

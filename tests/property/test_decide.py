@@ -58,6 +58,7 @@ def facts(evidence: Evidence, unit: str) -> Facts:
         smallest,
         score,
         float("nan"),
+        {"exact_match": float("nan"), "f1": None},
         None,
         1,
         0,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
@@ -20,6 +19,7 @@ from monitor.replay.runner import RunInterruptedError
 from monitor.rounds import run_now
 from monitor.store.database import DatabaseError
 from monitor.store.tables import alert, answer, failure, outbox, run, score, verdict
+from tests.fakes import databases
 from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
 HALF = frozenset(f"case-{i:03}" for i in range(20))
@@ -84,6 +84,16 @@ async def test_a_run_on_demand_goes_through_stages_and_confirmation_at_once_and_
     assert house.told == []
 
 
+BREAK = {
+    "sqlite": ["CREATE TRIGGER broken BEFORE {fails} BEGIN SELECT RAISE(ABORT, 'broken'); END"],
+    "postgresql": [
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$",
+        "CREATE TRIGGER broken BEFORE {fails} FOR EACH ROW EXECUTE FUNCTION fail()",
+    ],
+}
+MEND = {"sqlite": ["DROP TRIGGER broken"], "postgresql": ["DROP TRIGGER broken ON {table}"]}
+
+
 @pytest.mark.parametrize("fails", ["UPDATE ON run", "INSERT ON verdict", "INSERT ON alert", "INSERT ON outbox"])
 async def test_verdict_alert_message_and_the_runs_state_are_written_together_or_not_at_all(house, fails):
     await pinned(house)
@@ -92,13 +102,15 @@ async def test_verdict_alert_message_and_the_runs_state_are_written_together_or_
     house.clock.move(hours=1)
     before = [house.rows(table) for table in (run, verdict, alert, outbox)]
     with house.database.write() as connection:
-        connection.exec_driver_sql(f"CREATE TRIGGER broken BEFORE {fails} BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        for statement in BREAK[connection.dialect.name]:
+            connection.exec_driver_sql(statement.format(fails=fails))
     (stopped,) = (await house.due()).broken
     assert isinstance(stopped.error, DatabaseError)
     assert "broken" in str(stopped.error)
     assert [house.rows(table) for table in (run, verdict, alert, outbox)] == before
     with house.database.write() as connection:
-        connection.exec_driver_sql("DROP TRIGGER broken")
+        for statement in MEND[connection.dialect.name]:
+            connection.exec_driver_sql(statement.format(table=fails.split()[-1]))
     await house.due()
     assert [len(house.rows(table)) for table in (verdict, alert, outbox)] == [2, 1, 1]
     assert house.told[0].kind is Kind.WORSE
@@ -131,7 +143,7 @@ async def undisturbed(tmp_path) -> tuple[list[object], int, int]:
     house.close()
     # With this many at once a stage is committed in few parts, and there are few places to die at.
     house.concurrency = 20
-    copyfile(tmp_path / "undisturbed/heldout.db", tmp_path / "pinned.db")
+    databases.copy(tmp_path / "undisturbed", tmp_path)
     house.model.wrong = HALF
     readings = house.clock.readings
     await whole_week(house)
@@ -143,7 +155,7 @@ async def undisturbed(tmp_path) -> tuple[list[object], int, int]:
 def another(folder: Path, number: int) -> House:
     """A house with the same baseline, on the Monday after."""
     (folder / str(number)).mkdir()
-    copyfile(folder / "pinned.db", folder / str(number) / "heldout.db")
+    databases.copy(folder, folder / str(number))
     house = House(folder / str(number), now=MONDAY)
     house.ids = 1
     house.concurrency = 20
@@ -266,6 +278,32 @@ async def test_a_scorer_that_came_after_the_baseline_scores_it_too(house):
     assert house.said[-1]["baseline_score"] == 1.0
     # The baseline's 160 answers by the new scorer, and 40 new ones by both.
     assert len(house.rows(score)) == before + 160 + 80
+
+
+async def test_a_verdict_holds_each_scorers_own_mean_over_the_cases_that_are_compared(house):
+    await pinned(house)
+    house.cases = [*house.cases[:30], *(Case(f"new-{i}", "Is it?", expected="no 0") for i in range(4))]
+    house.keys |= {"metrics": '"exact_match", "contains", "numeric"', "headline": "{ exact_match = 1.0 }"}
+    house.model.wrong = frozenset(f"case-{i:03}" for i in range(3))
+    await now(house)
+    first, last = house.said[0], house.said[-1]
+    assert first["scores"] == {"exact_match": 0.9, "contains": 0.9, "numeric": None}
+    assert (last["score"], last["cases"]) == (last["scores"]["exact_match"], 30)
+
+
+async def test_a_verdict_without_a_baseline_holds_the_means_of_all_that_was_answered(house):
+    house.model.down = lambda case: case == "case-007"
+    house.model.wrong = frozenset({"case-000"})
+    await now(house)
+    assert house.said[-1]["scores"] == {"exact_match": house.said[-1]["score"]}
+    assert house.said[-1]["scores"] == {"exact_match": round(38 / 39, 4)}
+
+
+async def test_a_week_that_nobody_answered_has_no_means(house):
+    await pinned(house)
+    house.model.down = lambda case: True
+    await now(house)
+    assert house.said[-1]["scores"] == {"exact_match": None}
 
 
 async def test_a_scorer_that_came_while_a_run_waited_scores_what_it_has(house):

@@ -16,6 +16,7 @@ from monitor.metrics import build_metric
 from monitor.store import answers, runs
 from monitor.store.answers import Scored
 from monitor.store.database import Database, open_database
+from tests.fakes import databases
 from tests.unit.store.rows import answer, run
 
 CASES = [Case("a", "?", expected="yes"), Case("b", "?", expected="the long answer")]
@@ -27,7 +28,7 @@ EXACT = Grader({"exact_match": build_metric("exact_match", {})}, {"exact_match":
 
 @pytest.fixture
 def database(tmp_path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'heldout.db'}")
+    opened = open_database(databases.filled(tmp_path))
     with opened.write() as connection:
         assert runs.begin(connection, run())
     yield opened

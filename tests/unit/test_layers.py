@@ -47,3 +47,12 @@ def test_a_verb_loads_only_what_it_needs(tmp_path: Path, command: list[str], unw
     assert "Traceback" not in done.stderr, done.stderr
     loaded = set(json.loads(done.stderr.splitlines()[-1]))
     assert not loaded & unwanted
+
+
+@pytest.mark.parametrize("modules", ["monitor.web.app, monitor.web.server", "monitor.daemon.serve"])
+def test_what_runs_for_months_loads_no_numbers_and_no_sdk(modules: str) -> None:
+    program = f"import sys, json, {modules}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    unwanted = {"numpy", "scipy", "pandas", "openai", "anthropic", "slack_sdk", "aiohttp", "alembic", "monitor.cycle"}
+    assert not set(json.loads(done.stdout)) & unwanted

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from alerts.alert import Alert
+from alerts.message import render
 from monitor import notify
 from monitor.decide.transition import Decided, Opened, Tell, Told
+from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Interval, Level, Stage, Thresholds, Verdict
 
 SLOT = datetime(2026, 11, 16, 6, tzinfo=UTC)
@@ -116,3 +118,29 @@ def decided(level: Level, stage: Stage = Stage.FINAL) -> Decided:
 )
 def test_the_verdict_before(past, earlier, previous):
     assert notify.previous_level(past, earlier) is previous
+
+
+def test_missed_slots_say_where_to_look_and_how_to_measure_now():
+    slots = {("ft", "support"): [SLOT, SLOT - timedelta(days=7)], ("a b", "support"): [SLOT]}
+    text = render(notify.missed("alert-1", slots, SLOT + timedelta(days=8))).text
+    assert "journalctl -u heldout -u heldout-run --since 2026-11-09" in text
+    assert "heldout run --target ft --target 'a b'" in text.replace("‘", "'")
+    assert "Noticed: Tue 24 Nov 2026, 06:00 UTC" in text
+    assert "\n\n\n" not in text
+
+
+def test_what_was_never_asked_was_noticed_and_not_measured():
+    run = Run(
+        id="run-1",
+        target="ft",
+        suite="support",
+        kind=RunKind.WEEK,
+        state=RunState.RUNNING,
+        suite_fingerprint="",
+        target_fingerprint="",
+        created_at=SLOT,
+        slot=SLOT,
+    )
+    text = render(notify.unstarted("alert-1", run, "support.jsonl: there is no such file", SLOT)).text
+    assert "Noticed: " in text
+    assert "Measured: " not in text

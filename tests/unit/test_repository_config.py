@@ -22,6 +22,8 @@ def test_it_needs_no_key_and_no_network(tmp_path: Path) -> None:
     config = load(tmp_path, (ROOT / "config.toml").read_text(encoding="utf-8"))
     assert [(name, table.provider) for name, table in config.targets.items()] == [("local-rag", "rag")]
     assert config.alerts.slack is None
+    assert config.deadman is None
+    assert (config.web.listen, config.web.tokens) == ("127.0.0.1:8787", {})
 
 
 def test_everything_that_is_switched_off_works_when_it_is_switched_on(tmp_path: Path) -> None:
@@ -31,3 +33,9 @@ def test_everything_that_is_switched_off_works_when_it_is_switched_on(tmp_path: 
     assert {table.provider for table in config.targets.values()} == {"rag", "openai", "anthropic", "http"}
     assert len(config.targets) == 6
     assert config.alerts.slack is not None
+    assert config.deadman is not None
+    assert {name: token.role for name, token in config.web.tokens.items()} == {
+        "prometheus": "read",
+        "operations": "act",
+    }
+    assert config.web.hosts == ("heldout.example.com",)

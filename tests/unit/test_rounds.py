@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from alerts.alert import Kind
+from monitor.config.faults import Fault
 from monitor.config.secrets import SecretError
 from monitor.cycle import App
 from monitor.domain.run import RunKind, RunState
@@ -17,6 +18,7 @@ from monitor.domain.verdict import CauseKind, Level
 from monitor.replay.runner import RunInterruptedError
 from monitor.rounds import Broken, NothingToRunError, Round, run_due, run_now, run_slot
 from monitor.store.database import DatabaseError
+from monitor.suites.load import SuiteError
 from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
 HALF = frozenset(f"case-{i:03}" for i in range(20))
@@ -305,6 +307,39 @@ async def test_an_error_before_anything_is_asked_is_kept_too(house):
     found = await run_due(app)
     assert found.broken == (Broken("ft · support", error),)
     assert len(other.asked) == 40
+
+
+def left_out(house: House) -> App:
+    """An app whose one site could not be built."""
+    broken = SuiteError([Fault(house.folder / "support.jsonl", "is no JSON", line=1)])
+    return replace(house.app(), sites={}, left_out={("ft", "support"): broken})
+
+
+async def test_that_slots_were_missed_does_not_hide_that_the_one_that_is_due_cannot_be_begun(house):
+    await house.due()
+    before = len(house.told)
+    # Two weeks of sleep, and meanwhile somebody broke the suite: one look records what was missed and what is due.
+    house.clock.now += 2 * WEEK
+    for _ in range(2):
+        await run_due(left_out(house))
+        assert [one.kind for one in house.told[before:]] == [Kind.MISSED, Kind.UNMEASURED]
+        house.clock.move(minutes=1)
+
+
+async def test_a_run_that_begins_and_breaks_is_told_once(house):
+    def now():
+        house.clock.move(seconds=1)
+        return house.clock.now
+
+    def connect(budget):
+        raise BugError("a bug")
+
+    for _ in range(3):
+        app = house.app()
+        sites = {("ft", "support"): replace(app.sites["ft", "support"], connect=connect)}
+        found = await run_due(replace(app, sites=sites, place=replace(app.place, now=now)))
+        assert len(found.broken) == 1
+    assert [one.kind for one in house.told] == [Kind.UNMEASURED]
 
 
 async def test_a_baseline_that_breaks_silences_nothing(tmp_path):

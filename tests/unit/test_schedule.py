@@ -234,3 +234,57 @@ def test_several_processes_at_once_record_a_slot_once(house):
         found = list(pool.map(lambda _: schedule.look(house.database, config, (), now, new_id), range(8)))
     assert sum(len(one.recorded) for one in found) == 1
     assert slots(house) == [(MONDAY, "waiting")]
+
+
+def test_what_was_overtaken_is_said_once_and_one_that_was_begun_meanwhile_is_not_missed(house):
+    look(house)
+    with house.database.read() as connection:
+        (noted,) = runs.unfinished(connection)
+    later = house.clock.now + WEEK
+    with house.database.write() as connection:
+        assert runs.miss(connection, noted, later) is not None
+        assert runs.miss(connection, noted, later) is None
+        runs.save(connection, replace(noted, state=RunState.RUNNING, suite_fingerprint="s"))
+        assert runs.miss(connection, noted, later) is None
+    assert slots(house) == [(MONDAY, "running")]
+
+
+def test_after_a_first_start_in_the_future_the_next_slots_are_run_all_the_same(house):
+    right = house.clock.now
+    house.clock.now = right + timedelta(days=400)
+    look(house)
+    settle(house)
+    house.clock.now = right + timedelta(days=1)
+    assert look(house).due == ()
+    for week in (1, 2, 3):
+        house.clock.now = right + week * WEEK
+        found = look(house)
+        assert [run.slot for run in found.due] == [MONDAY + week * WEEK]
+        assert found.missed == ()
+        settle(house)
+
+
+async def test_the_very_first_slot_is_not_passed_over_where_nothing_is_made_up_for(house):
+    house.keys["schedule"] = 'catch_up = "0s"'
+    house.clock.now = MONDAY - timedelta(days=2)
+    await house.collect()
+    assert look(house).due == ()  # it ticks before its first slot
+    house.clock.now = MONDAY + timedelta(hours=1)  # and is down over it
+    found = look(house)
+    assert (found.due, [run.slot for run in found.missed]) == ((), [MONDAY])
+    assert [one.kind for one in house.told] == [Kind.MISSED]
+    assert look(house).missed == ()
+
+
+async def test_a_target_that_is_given_its_baseline_later_missed_nothing_before_it(house):
+    look(house)
+    settle(house)
+    house.keys["target"] = '\n[targets.new]\nprovider = "command"\ncommand = ["never-started"]\nsuites = ["support"]'
+    house.clock.move(weeks=3)
+    with house.database.write() as connection:
+        (done,) = (run for run in house.runs if run.slot == MONDAY)
+        runs.pin(connection, replace(done, target="new"), house.clock.now, "ada")
+    assert [run.target for run in look(house).missed] == ["ft", "ft"]
+    house.clock.move(weeks=2)
+    settle(house)
+    assert sorted(run.target for run in look(house).missed) == ["ft", "new"]

@@ -11,6 +11,7 @@ import pytest
 from alerts.deliver import Tally
 from monitor import show
 from monitor.domain.verdict import Cause, CauseKind, Interval, Level, ModelSeen, Stage, Thresholds, Verdict
+from monitor.domain.words import signed
 from monitor.standing import Standing
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 \x9b31m \u202egnp.exe \u200b\ud800 \r\n ✓ PASS"
@@ -66,7 +67,7 @@ def test_json_never_holds_nan():
 
 @pytest.mark.parametrize(("value", "shown"), [(4.04, "4.0"), (-0.04, "0.0"), (-2.0, "−2.0"), (0.0, "0.0")])
 def test_numbers_have_a_real_minus_and_no_minus_zero(value, shown):
-    assert show.signed(value) == shown
+    assert signed(value) == shown
 
 
 @pytest.mark.parametrize(

@@ -105,3 +105,17 @@ async def test_a_run_on_demand_does_not_talk_a_weeks_alert_away(house):
     assert done.verdict.level is Level.PASS
     (found,) = stands(house)
     assert found.level is Level.INVESTIGATE
+
+
+async def test_after_a_new_baseline_what_was_measured_since_counts(house):
+    house.keys["cap"] = "1"
+    house.model.wrong = frozenset(f"case-{i:03}" for i in range(20))
+    await house.due()
+    house.clock.move(hours=1)
+    await house.collect()
+    assert stands(house)[0].level is Level.INVESTIGATE
+    app = house.app()
+    house.clock.move(hours=1)
+    await run_now(app, list(app.sites.values()))
+    (found,) = stands(house)
+    assert (found.level, found.payload["slot"]) == (Level.PASS, None)

@@ -127,7 +127,7 @@ def test_the_look_of_the_next_day_stands():
     planned = plan(within=0.25)
     found = run(planned, varied(0.47, 16), baseline=varied(0.5, 40), progress=at(planned, 16, again=True))
     assert (found.level, found.stage, found.next) == (Level.INCONCLUSIVE, Stage.FINAL, None)
-    assert "cannot tell a drop of 3 points from one of 1 points" in found.reasons[0]
+    assert "cannot tell a drop of 3 points from one of 1 point, nor" in found.reasons[0]
     assert found.clear is False
 
 
