@@ -11,16 +11,18 @@ SOURCES := monitor judges alerts tests
 help: ## This list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-run: $(VENV)/run.stamp ## Collect the sample's baseline, make the first weekly run, and show how it stands.
+run: $(VENV)/run.stamp ## Collect the sample's baseline, make the first weekly run, and begin the daemon with its page.
 	@$(BIN)/heldout baseline show local-rag support >/dev/null 2>&1 || $(BIN)/heldout baseline collect local-rag support --yes
 	@$(BIN)/heldout run --due
 	@echo
 	@$(BIN)/heldout status
 	@echo
-	@echo "Next: $(BIN)/heldout check, then put your own target into config.toml (README.md, \"Your own target\")."
+	@echo "Next: your own target (README.md, \"Your own target\"). The daemon begins now; Ctrl-C ends it."
+	@exec $(BIN)/heldout serve
 
-test: $(VENV)/dev.stamp ## Everything but the long counts; at most 12 minutes on two cores.
-	$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak and not bench"
+test: $(VENV)/dev.stamp ## Everything but the long counts, and once more on PostgreSQL what touches a database.
+	$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15 -m "not soak and not bench"
+	$(THREADS) HELDOUT_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15 -m "database and not soak and not bench"
 
 soak: $(VENV)/dev.stamp ## The long counts.
 	$(THREADS) $(BIN)/python -m pytest -m soak --timeout 3600
