@@ -58,15 +58,19 @@ class Tale:
         daemon.kill()
         self.begin(daemon)
 
+    def trouble(self, daemon: Daemon, times: int) -> None:
+        """Kill so often, each time after a moment in which much or little may have happened."""
+        for _ in range(min(times, self.left)):
+            time.sleep(self.rng.uniform(0.0, 2.5))
+            self.disturb(daemon)
+
     def until(self, daemon: Daemon, query: str, *values: object) -> None:
-        """Until nothing is left of it; meanwhile, things happen."""
+        """Until nothing is left of it."""
         until = time.monotonic() + 200
         while self.home.count(query, *values):
             assert time.monotonic() < until, daemon.text[-4000:]
             assert daemon.process.poll() is None, daemon.text[-4000:]
-            time.sleep(self.rng.uniform(0.05, 1.5))
-            if self.left and self.rng.random() < 0.3:
-                self.disturb(daemon)
+            time.sleep(self.rng.uniform(0.05, 0.5))
 
 
 SLOTS = "SELECT count(*) FROM run WHERE kind = 'week'"
@@ -81,7 +85,10 @@ def _story(home: Home, server: Fake, chat: Fake, known: list[Case], weeks: int, 
     tale = Tale(home, server, chat, rng, kills)
     first = datetime(2027, 1, 4, 6, tzinfo=UTC)
     tale.move_to(first - timedelta(hours=1))
-    asleep = set(rng.sample(range(3, weeks - 1), max(1, weeks // 10)))
+    # Two weeks each time: the second one's slot is just young enough to be made up for, the first one's is not.
+    naps = rng.sample(range(3, weeks - 2, 3), max(1, weeks // 12))
+    asleep = {week for nap in naps for week in (nap, nap + 1)}
+    a_week = -(-kills // (weeks - len(asleep)))
     skipped = 0
     with serving(home, begin=False) as daemon:
         tale.begin(daemon)
@@ -99,13 +106,16 @@ def _story(home: Home, server: Fake, chat: Fake, known: list[Case], weeks: int, 
                 tale.begin(daemon)
             recorded, stamp = f"{SLOTS} AND slot = ?", slot.strftime("%Y-%m-%d %H:%M:%S.%f")
             eventually(lambda q=recorded, s=stamp: home.count(q, s), within=60)
+            tale.trouble(daemon, a_week // 2)
             for _ in range(6):
                 # An hour goes by in a second, as often as there are stages and confirmations.
                 tale.until(daemon, AT_WORK)
                 if not home.count(UNFINISHED):
                     break
+                tale.trouble(daemon, 1)
                 tale.move_to(tale.now() + timedelta(hours=25))
                 time.sleep(rng.uniform(0.5, 2.0))
+            tale.trouble(daemon, a_week - a_week // 2)
         tale.move_to(tale.now() + timedelta(days=2))
         tale.until(daemon, UNFINISHED)
         eventually(lambda: home.count(UNSENT) == 0, within=120, every=0.5, why=daemon.text[-3000:])
@@ -121,8 +131,7 @@ def _check(tale: Tale, first: datetime, weeks: int, skipped: int, cases: int) ->
     assert mine == [first + week * WEEK for week in range(weeks)], "a slot was passed over, or run twice"
     missed = sum(state == "missed" for _, state, _ in rows)
     texts = [message["text"] for message in tale.chat.tell()["messages"]]
-    # Of two weeks in a row the second one's slot may just be young enough to be made up for.
-    assert missed <= skipped
+    assert missed >= skipped // 2
     # Each was said, whatever else was; a message that came twice says it twice.
     assert sum(int(n) for text in dict.fromkeys(texts) for n in re.findall(r": (\d+) slots? missed", text)) == missed
     twice = "SELECT 1 FROM answer GROUP BY run_id, phase, case_id, repeat HAVING count(*) > 1"
@@ -153,7 +162,7 @@ def home(home: Home, known: list[Case], server: Fake, chat: Fake) -> Home:
 @pytest.mark.timeout(400)
 def test_some_weeks_with_kills(pinned: Home, server: Fake, chat: Fake, known: list[Case]) -> None:
     server.control(delay=0.05)
-    _story(pinned, server, chat, known, weeks=6, kills=7, seed=1)
+    _story(pinned, server, chat, known, weeks=7, kills=10, seed=1)
 
 
 @pytest.mark.soak
