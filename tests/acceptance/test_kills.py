@@ -27,6 +27,7 @@ from tests.acceptance.harness import (
     slack,
     slot,
 )
+from tests.fakes import databases
 
 CONCURRENCY = 4
 SLOW = 0.1  # seconds an answer takes, so that there is always something under way
@@ -134,7 +135,8 @@ def _told_once(story: Story, calm: Story) -> None:
 
 @pytest.mark.timeout(300)
 def test_killed_anywhere_it_comes_to_the_same_end(tmp_path: Path) -> None:
-    _killed_anywhere(tmp_path, seed=1, kills=16)
+    # On PostgreSQL whoever follows a killed process waits until its lease is silent for long enough.
+    _killed_anywhere(tmp_path, seed=1, kills=6 if databases.POSTGRESQL else 16)
 
 
 @pytest.mark.soak
