@@ -1,1 +1,1 @@
-"""Rubric-based LLM judges: a leaf package that knows nothing of the daemon. It is empty in this version."""
+"""Rubric-based LLM judges: a leaf package that knows nothing of the daemon, and asks a model by one small protocol."""
