@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.stats.baseline import MOST_BASELINE_REPEATS, PILOT_REPEATS, cap_repeats, repeats_needed, variation
-from monitor.stats.moments import Moments
-from monitor.stats.paired import estimate
+from monitor.simulate_setting import Setting, WeekPlan, deploy, judge_today
 from monitor.stats.proportion import Share
-from monitor.stats.quantiles import BoolArray, FloatArray, IntArray
+from monitor.stats.quantiles import BoolArray, FloatArray
 from monitor.stats.sequential import FIRST_STAGE, Questions, last_look, look, start
-from monitor.stats.spec import INVESTIGATE, ROLLBACK, Spec
-from monitor.stats.synthetic import Answers, World, dropped
+from monitor.stats.spec import INVESTIGATE, ROLLBACK
+from monitor.stats.synthetic import Answers, dropped
+from monitor.stats.synthetic_judge import JudgeWorld, seen
+
+# What is simulated is described in a file of its own.
+__all__ = [
+    "CHUNK_SCORES",
+    "WEEKS_A_YEAR",
+    "Delay",
+    "JudgeWorld",
+    "Outcome",
+    "WeekPlan",
+    "Weeks",
+    "decide",
+    "delay",
+    "simulate",
+    "stages",
+]
 
 WEEKS_A_YEAR = 52
 CHUNK_SCORES = 400_000
 """Weeks times cases that are held at once: the arrays of this size together stay below 100 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class WeekPlan:
-    """What is to be simulated: `cases` of a `world`, decided by `spec`.
-
-    `baseline_repeats` (K0) and `max_repeats` (K_cap): None derives them from each week's own pilot and baseline.
-    """
-
-    cases: int
-    world: World = field(default_factory=World)
-    spec: Spec = field(default_factory=lambda: Spec.from_thresholds(3.0, 5.0))
-    baseline_repeats: int | None = None
-    max_repeats: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.cases < 2:
-            raise ValueError(f"a test set to simulate has at least 2 cases, not {self.cases}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +80,6 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What weeks are measured against, one row a week: the baseline with its variance, the cap, and the questions."""
-
-    baseline: Moments
-    within: FloatArray
-    cap: IntArray
-    spec: Spec
-    ratio: float
-
-    def rows(self, chosen: BoolArray) -> Setting:
-        """The weeks that a mask chooses."""
-        return replace(self, baseline=self.baseline.rows(chosen), within=self.within[chosen], cap=self.cap[chosen])
-
-
-@dataclass(frozen=True, slots=True)
 class Weeks:
     """How weeks ended: the questions, which rollbacks were confirmed, which weeks were repeated, and answers a case."""
 
@@ -109,21 +90,29 @@ class Weeks:
     extra_answers: FloatArray
 
 
-def simulate(plan: WeekPlan, drop: float, weeks: int, seed: int) -> Outcome:
+def simulate(plan: WeekPlan, drop: float, weeks: int, seed: int, judge: JudgeWorld | None = None) -> Outcome:
     """`weeks` independent weeks at a true drop of `drop`, each with a model, a pilot and a baseline of its own.
 
-    `drop` is in the unit of the thresholds. The same seed gives the same outcome. `ValueError` where no score can drop
-    so far, or no week is asked for.
+    `drop` is in the unit of the thresholds, and as today's `judge` sees it, where there is one: that is what the
+    contrast measures. The same seed gives the same outcome. `ValueError` where no score can drop so far, no week is
+    asked for, or a judge is to score graded answers.
     """
-    amount = _amount(plan, drop)
     if weeks < 1:
         raise ValueError(f"at least one week is to be simulated, not {weeks}")
+    if judge is not None and plan.world.ratio < 1.0:
+        raise ValueError("a synthetic judge passes or fails answers: it has no graded scores")
+    rates = (0.0, 0.0) if judge is None else judge.rates(plan.world.mean)
+    amount = _amount(plan, drop, shown=1.0 - sum(rates))
     rng = np.random.default_rng(seed)
     settings, parts = [], []
     for number in _chunks(plan, weeks):
         means = plan.world.case_means(number, plan.cases, rng)
-        settings.append(deploy(plan, means, rng))
-        parts.append(decide(settings[-1], dropped(means, amount), start(weeks=(number,)), rng))
+        setting = deploy(plan, means, rng)
+        now = dropped(means, amount)
+        if judge is not None:
+            setting, now = judge_today(setting, judge, rates, rng), seen(now, rates)
+        settings.append(setting)
+        parts.append(decide(setting, now, start(weeks=(number,)), rng))
     fired = np.concatenate([part.state.fired for part in parts])
     clear = np.concatenate([part.state.clear for part in parts])
     return Outcome(
@@ -163,32 +152,12 @@ def delay(plan: WeekPlan, path: Sequence[float], histories: int, seed: int) -> D
     return Delay(investigate=together[:, INVESTIGATE], rollback=together[:, ROLLBACK])
 
 
-def deploy(plan: WeekPlan, means: FloatArray, rng: np.random.Generator) -> Setting:
-    """Collect the baseline of models with expected scores `means` (weeks, cases): pilot, K0, the rest, cap."""
-    ratio, weeks = plan.world.ratio, means.shape[0]
-    answers = Answers.none(means.shape)
-    if plan.baseline_repeats is None:
-        pilot = np.full((weeks, 1), PILOT_REPEATS, dtype=np.int64)
-        answers = answers.more(means, pilot, ratio, rng)
-        needed = repeats_needed(variation(answers.moments).within, plan.cases, plan.spec)
-        rest = np.minimum(needed, MOST_BASELINE_REPEATS)[:, np.newaxis] - pilot
-    else:
-        rest = np.full((weeks, 1), plan.baseline_repeats, dtype=np.int64)
-    answers = answers.more(means, rest, ratio, rng)
-    varied = variation(answers.moments)
-    if plan.max_repeats is None:
-        cap = cap_repeats(varied, plan.cases, answers.n[:, 0], plan.spec)
-    else:
-        cap = np.full(weeks, plan.max_repeats, dtype=np.int64)
-    return Setting(answers.moments, np.asarray(varied.within), cap, plan.spec, ratio)
-
-
 def decide(setting: Setting, means: FloatArray, state: Questions, rng: np.random.Generator) -> Weeks:
     """Weeks with expected scores `means` (weeks, cases), from the first stage to what stands in the end.
 
     The stages; for an inconclusive week the next day's look; and for a rollback that has fired its confirmation.
     """
-    state, answers = replay(setting, means, state, rng)
+    state, answers, setting = stages(setting, means, state, rng)
     stage_answers = answers.n[:, 0].astype(np.float64)
     extra = np.zeros_like(stage_answers)
 
@@ -198,7 +167,7 @@ def decide(setting: Setting, means: FloatArray, state: Questions, rng: np.random
         here, before = setting.rows(again), answers.rows(again)
         more = 2 * cap - before.n
         both = before.more(means[again], more, setting.ratio, rng)
-        value = estimate(here.baseline, both.moments, repeats=int(2 * cap), cap=here.cap, v0_hat=here.within)
+        value = here.estimate(both.moments, int(2 * cap))
         state = state.with_rows(again, last_look(state.rows(again), value, setting.spec))
         extra[again] += more[:, 0]
 
@@ -207,16 +176,20 @@ def decide(setting: Setting, means: FloatArray, state: Questions, rng: np.random
     if pending.any():
         here = replace(setting.rows(pending), spec=setting.spec.confirmation())
         alone = start(investigate=False, weeks=(int(pending.sum()),))
-        second, new = replay(here, means[pending], alone, rng)
+        second, new, _ = stages(here, means[pending], alone, rng)
         confirmed[pending] = second.fired[:, ROLLBACK]
         extra[pending] += new.n[:, 0]
     return Weeks(state, confirmed, repeated, stage_answers, extra)
 
 
-def replay(
+def stages(
     setting: Setting, means: FloatArray, state: Questions, rng: np.random.Generator
-) -> tuple[Questions, Answers]:
-    """All stages of weeks with expected scores `means` (weeks, cases): where the questions stand, and the answers."""
+) -> tuple[Questions, Answers, Setting]:
+    """All stages of weeks with expected scores `means` (weeks, cases).
+
+    Where the questions stand then, the answers, and what later looks are measured against: with all anchors in weeks
+    that have asked for them, as `monitor.decide.week.wants_all_anchors` does.
+    """
     answers = Answers.none(means.shape)
     repeats, before = FIRST_STAGE, 0
     while not state.finished.all():
@@ -224,19 +197,28 @@ def replay(
         here = setting.rows(active)
         each = np.full((int(active.sum()), 1), repeats - before, dtype=np.int64)
         now = answers.rows(active).more(means[active], each, setting.ratio, rng)
-        value = estimate(here.baseline, now.moments, repeats=repeats, cap=here.cap, v0_hat=here.within)
-        state = state.with_rows(active, look(state.rows(active), value, setting.spec))
+        at_first = state.rows(active)
+        decided = look(at_first, here.estimate(now.moments, repeats), setting.spec)
+        unsettled = decided.fired.any(axis=-1) | (decided.finished & ~decided.clear.all(axis=-1))
+        wanting = unsettled & here.judged_in_part
+        if wanting.any():
+            here = here.judge_rest(wanting)
+            these = active.copy()
+            these[active] = wanting
+            setting = setting.judge_rest(these)
+            decided = look(at_first, here.estimate(now.moments, repeats), setting.spec)
+        state = state.with_rows(active, decided)
         answers = answers.with_rows(active, now)
         # Caps are powers of two, or one that the user set, which the last stage does not pass.
         repeats, before = min(2 * repeats, int(setting.cap.max())), repeats
-    return state, answers
+    return state, answers, setting
 
 
-def _amount(plan: WeekPlan, drop: float) -> float:
-    """`drop` on the 0-1 scale."""
-    amount = drop / plan.spec.scale
+def _amount(plan: WeekPlan, drop: float, shown: float = 1.0) -> float:
+    """`drop` on the 0-1 scale, of which a judge shows the share `shown`."""
+    amount = drop / plan.spec.scale / shown
     if not 0.0 <= amount <= plan.world.mean:
-        raise ValueError(f"a score of {plan.world.mean * plan.spec.scale:g} cannot drop by {drop:g}")
+        raise ValueError(f"a score of {plan.world.mean * plan.spec.scale:g} cannot drop by {drop / shown:g}")
     return amount
 
 

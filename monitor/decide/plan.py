@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.decide.week import WeekPlan
+from monitor.decide.state import WeekPlan
 from monitor.domain.verdict import Level, Thresholds
 from monitor.stats.baseline import (
     Cap,

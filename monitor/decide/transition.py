@@ -13,8 +13,14 @@ CLEAR_WEEKS_TO_CLOSE = 2
 BAD = (Level.INVESTIGATE, Level.ROLLBACK)
 # Causes with which a week says nothing about the model.
 UNMEASURED = tuple(
-    kind.value for kind in (CauseKind.PROVIDER, CauseKind.BUDGET, CauseKind.NO_BASELINE, CauseKind.TEST_SET)
+    kind.value
+    for kind in (CauseKind.PROVIDER, CauseKind.BUDGET, CauseKind.NO_BASELINE, CauseKind.TEST_SET, CauseKind.JUDGE)
 )
+# What is told at once, with why: these say that something is out of order, and not that the test set is too small.
+OUT_OF_ORDER = {
+    CauseKind.PROVIDER.value: "the provider did not answer enough of the cases",
+    CauseKind.JUDGE.value: "the judge could not be relied on",
+}
 
 
 class Tell(StrEnum):
@@ -65,7 +71,7 @@ def opened(past: Sequence[Decided]) -> Opened | None:
     """The alert that earlier weeks (oldest first) have left open.
 
     It closes when both questions were clear on two weeks in a row; weeks that measured nothing neither close nor count,
-    but for what they had found before the provider or the budget ended them.
+    but for what they had found before something else ended them.
     """
     alert: Opened | None = None
     for week in past:
@@ -103,11 +109,12 @@ def _found_before_it_ended(alert: Opened | None, earlier: Sequence[Decided], new
 
 
 def _unmeasured(past: Sequence[Decided], earlier: Sequence[Decided], new: Decided) -> Told:
-    if new.cause != CauseKind.PROVIDER.value:
+    why = OUT_OF_ORDER.get(new.cause or "")
+    if why is None:
         return _inconclusive(past)
     if any(decision.cause == new.cause for decision in earlier):
-        return Told(Tell.NOTE, "the provider did not answer enough of the cases the second time either")
-    return Told(Tell.UNMEASURED, "the provider did not answer enough of the cases")
+        return Told(Tell.NOTE, f"{why} the second time either")
+    return Told(Tell.UNMEASURED, why)
 
 
 def _inconclusive(past: Sequence[Decided]) -> Told:
@@ -139,12 +146,12 @@ def _passed(alert: Opened | None, past: Sequence[Decided], earlier: Sequence[Dec
             return Told(Tell.RECOVERED, "both questions were clear two weeks in a row")
         return Told(Tell.RECOVERING, "the first clear week since the alert")
     unmeasured = [*past[-1:], *earlier]
-    if any(d.cause == CauseKind.PROVIDER.value for d in unmeasured) or silent(past, weeks=2):
+    if any(d.cause in OUT_OF_ORDER for d in unmeasured) or silent(past, weeks=2):
         return Told(Tell.RECOVERED, "it can be measured again, and passes")
     return None
 
 
 def silent(past: Sequence[Decided], *, weeks: int) -> bool:
-    """Whether the last `weeks` were inconclusive; those of the provider do not count."""
-    counted = [week for week in past if week.cause != CauseKind.PROVIDER.value][-weeks:]
+    """Whether the last `weeks` were inconclusive; those of the provider or the judge do not count."""
+    counted = [week for week in past if week.cause not in OUT_OF_ORDER][-weeks:]
     return len(counted) == weeks and all(week.level is Level.INCONCLUSIVE for week in counted)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitor.decide.week import Step
+from monitor.decide import judge_words
+from monitor.decide.state import Step
+from monitor.domain.judging import Judged
 from monitor.domain.run import Baseline, Run, Spend
 from monitor.domain.verdict import ModelSeen, Thresholds, Verdict
 
@@ -40,6 +42,8 @@ class Facts:
     seen: Seen
     identical_pilot: bool
     finished_at: datetime
+    judged: Judged | None = None
+    judge_failures: Sequence[tuple[str, int, str]] = ()
 
 
 def verdict(facts: Facts, step: Step) -> Verdict:
@@ -75,6 +79,7 @@ def verdict(facts: Facts, step: Step) -> Verdict:
         run=run.id,
         slot=run.slot,
         finished_at=facts.finished_at,
+        judged=facts.judged,
     )
 
 
@@ -87,6 +92,8 @@ def _model(run: Run, seen: Seen) -> ModelSeen:
 
 def _notes(facts: Facts, model: ModelSeen, configuration_changed: bool) -> list[str]:
     notes = _failures(facts.failures)
+    if facts.judged is not None:
+        notes += judge_words.notes(facts.judged, facts.judge_failures, facts.baseline_score)
     if configuration_changed and facts.baseline is not None:
         notes.append(
             f"The target's configuration changed since its baseline of {facts.baseline.pinned_at:%Y-%m-%d}; it goes on "

@@ -14,7 +14,8 @@ from monitor.stats.sequential import Questions
 from monitor.stats.spec import INVESTIGATE, ROLLBACK
 
 if TYPE_CHECKING:
-    from monitor.decide.week import WeekPlan
+    from monitor.decide.looking import Missing
+    from monitor.decide.state import WeekPlan
 
 TOMORROW = "It is tried once more tomorrow."
 ONCE_MORE = "It is measured once more tomorrow, with more answers, unless the next slot comes first; then that stands."
@@ -69,16 +70,47 @@ def _more_answers(now: int, then: int) -> str:
     return f"{known} not settle it yet; {more}."
 
 
-def too_few_answered(share: float) -> str:
+def too_few_scored(lacking: Missing) -> str:
     """An invalid week."""
-    return f"{100 * share:.0f}% of the cases got no answer at all (5% are allowed), so this week measured the provider."
+    who = "judge" if lacking.judges else "provider"
+    if not lacking.unjudged:
+        what = f"{100 * lacking.unanswered:.0f}% of the cases got no answer at all (5% are allowed)"
+    elif not lacking.unanswered:
+        what = f"{100 * lacking.unjudged:.0f}% of the cases could not be scored by the judge (5% are allowed)"
+    else:
+        what = (
+            f"{100 * lacking.unanswered:.1f}% of the cases got no answer at all, and {100 * lacking.unjudged:.1f}% "
+            f"could not be scored by the judge (5% are allowed in all)"
+        )
+    return f"{what}, so this week measured the {who}."
 
 
-def missing_matter(share: float, value: Estimate) -> str:
-    """Missing cases that would change the conclusion."""
+def missing_matter(lacking: Missing, value: Estimate) -> str:
+    """Missing scores that would change the conclusion."""
+    parts = []
+    if lacking.unanswered:
+        parts.append(f"{100 * lacking.unanswered:.1f}% of the cases got no answer")
+    if lacking.unjudged:
+        parts.append(f"{100 * lacking.unjudged:.1f}% of the cases could not be scored by the judge")
+    if lacking.unscored:
+        answers = "1 answer" if lacking.unscored == 1 else f"{lacking.unscored} answers"
+        parts.append(f"{answers} {'to other cases ' if parts else ''}could not be scored by the judge")
     return (
-        f"{100 * share:.1f}% of the cases got no answer; counted as wrong or as unchanged they would change "
-        f"the verdict, so the {int(value.cases)} answered cases do not settle it."
+        f"{', and '.join(parts)}; counted as wrong or as unchanged they would change the verdict, so the "
+        f"{int(value.cases)} {'scored' if lacking.unjudged or lacking.unscored else 'answered'} cases do not settle it."
+    )
+
+
+def barred(plan: WeekPlan, with_metrics: bool) -> str:
+    """Why what would be a rollback is only an investigation, and what to do."""
+    alone = (
+        "the metrics beside it do not show such a drop by themselves"
+        if with_metrics
+        else "the headline has no metrics beside it"
+    )
+    return (
+        f"That would be a rollback, but {plan.barred}, and {alone}; so it is raised as an investigation. To let the "
+        "judge's scores count for a rollback, have people label answers and run `heldout judge calibrate`."
     )
 
 

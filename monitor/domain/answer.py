@@ -8,7 +8,11 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One output of a target, with what the provider reports about it; token counts are None where it reports none."""
+    """One output of a target, with what the provider reports about it; token counts are None where it reports none.
+
+    Of `input_tokens`, which are all that was sent, `cached_input_tokens` were read from the provider's cache and
+    `cache_write_tokens` written to it.
+    """
 
     text: str
     model: str | None = None
@@ -17,6 +21,8 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     contexts: tuple[str, ...] = ()
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class ErrorKind(StrEnum):

@@ -9,11 +9,15 @@ from typing import Any
 
 
 class RunKind(StrEnum):
-    """What a run is for: a baseline, a slot of the schedule, or someone who wants to know now."""
+    """What a run is for: a baseline, a slot of the schedule, someone who wants to know now, or a look at the judges.
+
+    One of the last kind asks no target: it judges stored answers again.
+    """
 
     BASELINE = "baseline"
     WEEK = "week"
     AD_HOC = "adhoc"
+    JUDGE = "judge"
 
 
 class RunState(StrEnum):
@@ -139,10 +143,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Calls and money so far; `usd` is None where nothing was priced."""
+    """Calls and money so far, judges' calls included; `usd` is None where nothing was priced.
+
+    `answers`: of the target. `judgements`: calls of judges. Tokens are the target's.
+    """
 
     answers: int = 0
     calls: int = 0
     usd: float | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    judgements: int = 0
+    judged_usd: float | None = None

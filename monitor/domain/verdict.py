@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from monitor.domain.judging import Judged
+
 
 class Level(StrEnum):
     """The four verdicts, from best to worst."""
@@ -44,6 +46,7 @@ class CauseKind(StrEnum):
     BUDGET = "budget"
     TEST_SET = "test-set"
     NO_BASELINE = "no-baseline"
+    JUDGE = "judge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ class ModelSeen:
 class Verdict:
     """What is said about one (target, suite) after one run; scores in [0, 1], drops in points, money in USD.
 
-    `score` is the headline; `scores` holds each scorer's own mean by name, None where it scored nothing.
+    `score` is the headline; `scores` holds each scorer's own mean by name, None where it scored nothing. With a judge
+    in the headline, `baseline_score` is what today's judge gives the answers of deployment.
     """
 
     target: str
@@ -127,6 +131,7 @@ class Verdict:
     slot: datetime | None = None
     finished_at: datetime | None = None
     stale: bool = False
+    judged: Judged | None = None
 
     def as_json(self) -> dict[str, object]:
         """The verdict as the contract's JSON object; never NaN or Infinity."""
@@ -165,6 +170,7 @@ class Verdict:
             },
             "configuration_changed": self.configuration_changed,
             "fallback": None,
+            "judge": None if self.judged is None else self.judged.as_json(),
             "run": self.run,
             "slot": instant(self.slot),
             "finished_at": instant(self.finished_at),

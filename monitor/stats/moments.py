@@ -73,21 +73,27 @@ def pooled(first: Moments, second: Moments) -> Moments:
 
 
 class Fill(StrEnum):
-    """What a case that was not answered this week is taken to have scored: nothing, or the same as at deployment."""
+    """What answers that have no score are taken to have scored: nothing, or the same as at deployment."""
 
     ZERO = "zero"
     BASELINE = "baseline"
 
 
-def fill_missing(baseline: Moments, current: Moments, how: Fill) -> tuple[Moments, Moments]:
-    """Both periods, with the cases that were answered at deployment but not this week filled in as constants.
+def fill_missing(
+    baseline: Moments, current: Moments, how: Fill, unscored: FloatArray | None = None
+) -> tuple[Moments, Moments]:
+    """Both periods, with the cases that were scored at deployment but not this week filled in as constants.
 
     Filled as zero, a case adds its baseline mean to the drop, and the baseline's variance. Filled as its baseline, it
-    adds a difference of exactly 0 and no variance; so the baseline returned takes that case as known too.
+    adds a difference of exactly 0 and no variance; so the baseline returned takes that case as known too. `unscored`
+    (..., cases): answers that have no score in cases of which others have one; each counts as one more answer.
     """
-    missing = (baseline.n > 0) & (current.n == 0)
     nothing = np.zeros_like(current.mean)
     value = nothing if how is Fill.ZERO else baseline.mean
+    if unscored is not None:
+        more = np.where((baseline.n > 0) & (current.n > 0), unscored, 0.0)
+        current = pooled(current, Moments(more, np.where(more > 0, value, 0.0), nothing))
+    missing = (baseline.n > 0) & (current.n == 0)
     filled = Moments(
         np.where(missing, KNOWN, current.n),
         np.where(missing, value, current.mean),

@@ -20,10 +20,10 @@ FLOOR = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What judging the baseline again with today's judge changes, case by case; arrays (..., cases).
+    """What is known of the judge changes about a drop, case by case; arrays (..., cases). See `monitor.stats.contrast`.
 
     `shift` is added to the baseline mean, `variance` to the variance of that mean. `repeats`: how many baseline answers
-    were judged again; they set the degrees of freedom of the baseline's terms.
+    were judged again; they set the degrees of freedom of the baseline's terms (None: those of all baseline answers).
     """
 
     shift: FloatArray
@@ -103,7 +103,7 @@ def estimate(
     s0 = terms.baseline.sum(axis=-1) / cases**2
     sw = np.maximum(terms.current.sum(axis=-1) / cases**2, within / (cases * repeats))
     spread = np.where(paired, (difference - drop[..., np.newaxis]) ** 2, 0.0).sum(axis=-1)
-    single_variance = spread / np.maximum(cases - 1.0, 1.0) / cases
+    single_variance = spread / np.maximum(cases - 1.0, 1.0) / cases + _added(baseline, paired, correction) / cases**2
     variance = np.where(single, single_variance, s0 + sw)
     variance_cap = np.where(single, single_variance, s0 + sw * repeats / cap)
 
@@ -147,6 +147,14 @@ def _baseline_terms(
     terms = np.where(known, terms, terms + correction.variance)
     counted = baseline.n if correction.repeats is None else np.where(known, baseline.n, correction.repeats)
     return mean, terms, counted
+
+
+def _added(baseline: Moments, paired: BoolArray, correction: Correction | None) -> Numbers:
+    """What a correction adds over all cases: an error that they share does not show in how their differences spread."""
+    if correction is None:
+        return 0.0
+    counts = paired & np.isfinite(baseline.n)
+    return np.asarray(np.where(counts, correction.variance, 0.0).sum(axis=-1))
 
 
 def _degrees(terms: _Terms, cases: FloatArray, *, from_cases: BoolArray) -> FloatArray:

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.simulate import WEEKS_A_YEAR, Outcome, WeekPlan, delay, deploy, replay, simulate
-from monitor.stats.moments import Moments
-from monitor.stats.paired import Correction, estimate
+from monitor.simulate import WEEKS_A_YEAR, JudgeWorld, Outcome, WeekPlan, delay, simulate
+from monitor.stats.baseline import MOST_BASELINE_REPEATS
 from monitor.stats.proportion import Share
-from monitor.stats.quantiles import FloatArray
-from monitor.stats.sequential import look, start
-from monitor.stats.spec import INVESTIGATE, Spec
+from monitor.stats.spec import Spec
 from monitor.stats.synthetic import Answers, World, dropped
+from tests.fakes.wording import Reworded
+from tests.fakes.wording import weeks as reworded
 
 DROPS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 SURE = 0.99
@@ -92,6 +91,7 @@ def goals(weeks: int, seed: int) -> list[Goal]:
         Goal(f"answers a case at 0: {calm.answers:.2f}, goal 1.7", calm.answers <= 1.7),
         *ramp(plan, weeks, seed),
         *judge_shift(plan, weeks, seed),
+        *rewording(weeks, seed),
     ]
 
 
@@ -108,65 +108,47 @@ def ramp(plan: WeekPlan, weeks: int, seed: int) -> list[Goal]:
 
 
 def judge_shift(plan: WeekPlan, weeks: int, seed: int) -> list[Goal]:
-    """A judge that moves 3 points while the model stays: with all baseline answers judged again, and without."""
+    """A judge that moves 3 points, with 8 anchors a case and all of them where a real run would judge all."""
     out = []
-    for name, stricter in (("stricter", True), ("more lenient", False)):
-        with_contrast, without = (shifted(plan, weeks, seed, stricter=stricter, contrast=c) for c in (True, False))
-        print(
-            f"\nJudge 3 points {name}, no change of the model: investigate {percent(with_contrast)} with the contrast"
-        )
-        print(f"  and {percent(without)} without it")
-        out.append(Goal(f"judge 3 points {name}: {percent(with_contrast)}, goal 0.1%", with_contrast.value <= 0.001))
+    for name, shift in (("stricter", 3.0), ("more lenient", -3.0)):
+        print(f"\nJudge 3 points {name}: investigate or worse")
+        for churn in (0.0, 0.02):
+            calm = simulate(plan, 0.0, 5 * weeks, seed, JudgeWorld(shift, churn))
+            print(f"  no change of the model, churn {churn:.0%}: {percent(calm.share(calm.investigate))}")
+            text = f"judge 3 points {name}, churn {churn:.0%}, no change: {percent(calm.share(calm.investigate))}"
+            out.append(Goal(f"{text}, goal 0.1%", calm.investigate <= 0.001 * calm.weeks))
+        for anchors, how in ((8, "8 anchors first"), (MOST_BASELINE_REPEATS, "all anchors from the start")):
+            fell = simulate(plan, 3.0, weeks, seed, JudgeWorld(shift, anchors=anchors))
+            share = percent(fell.share(fell.investigate))
+            print(f"  3 points down as today's judge sees it, {how}: {share}")
+            if shift < 0:
+                out.append(
+                    Goal(f"drop of 3 under a judge {name}, {how}: {share}, goal 85%", fell.investigate >= 0.85 * weeks)
+                )
+        for drop in (0.0, 3.0):
+            blind = simulate(plan, drop, weeks, seed, JudgeWorld(shift, contrast=False))
+            print(f"  without the contrast, {drop:g} points down: {percent(blind.share(blind.investigate))}")
     return out
 
 
-def shifted(plan: WeekPlan, weeks: int, seed: int, *, stricter: bool, contrast: bool) -> Share:
-    """Weeks whose judge fails a share of right answers, or passes a share of wrong ones: the share that fires."""
-    rng = np.random.default_rng(seed)
-    means = plan.world.case_means(weeks, plan.cases, rng)
-    setting = deploy(plan, means, rng)
-    if not contrast:
-        moved = means * (1 - 0.03 / plan.world.mean) if stricter else means + (1 - means) * 0.03 / 0.11
-        state, _ = replay(setting, moved, start(weeks=(weeks,)), rng)
-        return Share(int(state.fired[:, INVESTIGATE].sum()), weeks)
-    k0 = setting.baseline.n
-    right = np.round(setting.baseline.mean * k0)
-    flip = 0.03 / plan.world.mean if stricter else 0.03 / (1 - plan.world.mean)
-    flipped = rng.binomial((right if stricter else k0 - right).astype(np.int64), flip)
-    again = right - flipped if stricter else right + flipped
-    today = Moments.from_sums(k0, again, again)
-    baseline = Moments(k0, setting.baseline.mean, today.var)
-    # All of the baseline is judged again (m = K0), so the flips add no variance of their own.
-    correction = Correction(shift=today.mean - setting.baseline.mean, variance=np.zeros_like(k0), repeats=k0)
-    now = means * (1 - flip) if stricter else means + (1 - means) * flip
-    return staged(plan, baseline, correction, now, setting.cap, rng)
-
-
-def staged(
-    plan: WeekPlan,
-    baseline: Moments,
-    correction: Correction,
-    now: FloatArray,
-    caps: np.ndarray,
-    rng: np.random.Generator,
-) -> Share:
-    """All stages of every week, with the correction; weeks that have finished keep what they found."""
-    state, answers, repeats = start(weeks=(now.shape[0],)), Answers.none(now.shape), 0
-    while not state.finished.all():
-        more = max(1, repeats)
-        repeats += more
-        answers = answers.more(now, np.full((now.shape[0], 1), more), 1.0, rng)
-        value = estimate(
-            baseline,
-            answers.moments,
-            repeats=repeats,
-            cap=caps,
-            v0_hat=baseline.var.mean(axis=-1),
-            correction=correction,
-        )
-        running = ~state.finished
-        state = state.with_rows(running, look(state, value, plan.spec).rows(running))
-    return Share(int(state.fired[:, INVESTIGATE].sum()), now.shape[0])
+def rewording(weeks: int, seed: int) -> list[Goal]:
+    """A model that answers each case in one way, and since last week in other words, under a judge that errs."""
+    out = []
+    print("\nAll answers in new words, of a model that answers the same each time: investigated / passed")
+    for churn in (0.01, 0.03, 0.05):
+        for cases in (200, 500):
+            blind = reworded(Reworded(churn, cases=cases), weeks, seed, with_noise=False)
+            print(f"  churn {churn:.0%}, N = {cases}, no change, noise not counted: {100 * blind[0]:.2f}%")
+            shares = []
+            for drop in (0.0, 5.0, 8.0):
+                found = reworded(Reworded(churn, drop, cases), weeks, seed, with_noise=True)
+                shares.append(f"{drop:g} points: {100 * found[0]:.2f} / {100 * found[1]:.2f}%")
+            print(f"    noise counted: {'; '.join(shares)}")
+        rounds = 25
+        many = [reworded(Reworded(churn), weeks, seed + 1 + turn, with_noise=True)[0] for turn in range(rounds)]
+        share = Share(round(sum(many) * weeks), rounds * weeks)
+        out.append(Goal(f"new words, churn {churn:.0%}, no change: {percent(share)}, goal 0.1%", share.value <= 0.001))
+    return out
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from monitor.decide.plan import prospect
 from monitor.decide.transition import Decided, opened, transition
 from monitor.decide.verdict import Facts, Seen, verdict
-from monitor.decide.week import Evidence, Progress, WeekPlan, first, step
+from monitor.decide.week import Evidence, Progress, WeekPlan, first, step, wants_all_anchors
 from monitor.domain.run import Halt, HaltKind, Phase, Run, RunKind, RunState, Spend
 from monitor.domain.verdict import Level, Stage, Thresholds, worst
+from monitor.stats.contrast import Rejudged, combine, contrast
 from monitor.stats.moments import Moments
+from monitor.stats.paired import Correction
 from monitor.stats.spec import Spec, unit_scale
 
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
@@ -36,13 +39,40 @@ def weeks(draw: st.DrawFn) -> tuple[WeekPlan, Evidence]:
     cases = draw(st.sampled_from([1, 2, 3, 12, 40]))
     baseline = draw(scores(cases, 6))
     evidence = Evidence(baseline, draw(scores(cases, 16)), draw(scores(cases, 8)))
+    if draw(st.booleans()):
+        evidence = draw(judged(evidence))
     unit = draw(st.sampled_from(["points", "percent"]))
     mean = float(baseline.mean.mean())
     spec = Spec.from_thresholds(3, 5, unit_scale(unit, mean))
     within = draw(st.sampled_from([0.0, 0.02, 0.25, float("nan")]))
     cap = draw(st.sampled_from([1, 2, 8, 64]))
     alert = draw(st.sampled_from([None, Level.INVESTIGATE, Level.ROLLBACK]))
-    return WeekPlan(spec, within, 4, cap, unit, alert), evidence
+    barred = draw(st.sampled_from([None, "the judge strict was never calibrated"]))
+    return WeekPlan(spec, within, 4, cap, unit, alert, barred=barred), evidence
+
+
+@st.composite
+def judged(draw: st.DrawFn, evidence: Evidence) -> Evidence:
+    """The same answers with a judge: anchors of some cases, noise, people's labels, answers without a score."""
+    cases, n0 = evidence.baseline.n.size, evidence.baseline.n
+    floats = np.random.default_rng(draw(st.integers(0, 2**31))).uniform
+    m = np.minimum(n0, draw(st.sampled_from([0, 1, 3, 9])) * (floats(size=cases) < draw(st.sampled_from([0.5, 1.0]))))
+    several = np.where(m >= 2, 1.0, 0.0)
+    again = Rejudged(m, floats(-0.3, 0.3, cases), several * floats(0, 0.3, cases), several * floats(0, 0.3, cases))
+    baseline, correction = contrast(evidence.baseline, again)
+    human = draw(st.sampled_from([None, Correction(np.full(cases, 0.02), np.full(cases, 0.01))]))
+    noise = draw(st.sampled_from([None, floats(0, 0.1, cases)]))
+    unscored = draw(st.sampled_from([None, np.floor(floats(0, 1.2, cases))]))
+    return replace(
+        evidence,
+        baseline=baseline,
+        correction=combine(correction, human),
+        noise_main=noise,
+        noise_confirm=noise,
+        unscored_main=unscored,
+        unscored_confirm=unscored,
+        metrics_only=draw(st.sampled_from([None, (evidence.baseline, evidence.main)])),
+    )
 
 
 def facts(evidence: Evidence, unit: str) -> Facts:
@@ -85,6 +115,9 @@ def test_any_week_ends_after_few_stages_in_finite_json(week, halt, patient):
         assert "nan" not in text.lower().replace("unanswered", "")
         assert (taken.next is None) == (taken.wait is None) == (taken.stage in (Stage.FINAL, Stage.CONFIRMED))
         assert taken.reasons
+        # Judging the rest and looking again changes nothing where there is no rest.
+        assert wants_all_anchors(taken) == wants_all_anchors(step(plan, progress, evidence, halt, patient=patient))
+        assert not (wants_all_anchors(taken) and (taken.causes or taken.level is Level.PASS))
         assert taken.level is not Level.ROLLBACK or plan.opened is Level.ROLLBACK or taken.stage is Stage.CONFIRMED
         assert taken.level is not Level.PASS or taken.clear
         progress = taken.next
@@ -147,7 +180,7 @@ DECIDED = st.builds(
     st.sampled_from(Level),
     st.sampled_from(Stage),
     st.booleans(),
-    st.sampled_from([None, "provider", "budget", "no-baseline", "test-set"]),
+    st.sampled_from([None, "provider", "budget", "no-baseline", "test-set", "judge"]),
 )
 
 

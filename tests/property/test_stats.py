@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from monitor.stats.baseline import variation
+from monitor.stats.contrast import Rejudged, Texts, contrast, shared_noise
+from monitor.stats.flips import sign_test
 from monitor.stats.moments import Moments, pooled
 from monitor.stats.paired import Estimate, estimate
 from monitor.stats.sequential import look, start
@@ -81,7 +83,8 @@ def plain_looks(seen: list[Plain]) -> tuple[list[bool], list[bool], bool]:
         for place, (threshold, edge, alpha, z) in enumerate(rules):
             spend = spent(alpha, now) - spent(alpha, time)
             clear[place] = 100 * value.drop + z * 100 * value.se < threshold
-            if fired[place] or clear[place] or spend <= 0 or (place == 1 and value.single):
+            # From a tail that underflows scipy's isf makes minus infinity.
+            if fired[place] or clear[place] or spend <= 1e-300 or (place == 1 and value.single):
                 continue
             if 100 * value.drop - stats.t.isf(spend, value.df) * 100 * value.se > edge:
                 fired[place] = True
@@ -214,3 +217,57 @@ def test_pooling_is_the_same_as_having_all_answers(cases: list[tuple[list[float]
     np.testing.assert_array_equal(found.n, wanted.n)
     np.testing.assert_allclose(found.mean, wanted.mean, atol=1e-12)
     np.testing.assert_allclose(found.var, wanted.var, atol=1e-12)
+
+
+JUDGED = st.lists(st.lists(st.tuples(BINARY | GRADED, BINARY | GRADED), min_size=1, max_size=8), min_size=1, max_size=6)
+
+
+@given(JUDGED)
+def test_judging_everything_again_is_what_todays_judge_says(cases: list[list[tuple[float, float]]]) -> None:
+    then, today = ([[pair[side] for pair in case] for case in cases] for side in (0, 1))
+    found, correction = contrast(Moments.of(then), Rejudged.of(then, today))
+    wanted = Moments.of(today)
+    assert np.allclose(found.mean, wanted.mean)
+    assert np.allclose(found.var, wanted.var)
+    assert correction is not None
+    assert not correction.variance.any()
+
+
+@given(JUDGED, st.data())
+def test_judging_less_again_keeps_the_errors_finite_and_positive(
+    cases: list[list[tuple[float, float]]], data: st.DataObject
+) -> None:
+    then = [[pair[0] for pair in case] for case in cases]
+    few = [case[: data.draw(st.integers(0, len(case)))] for case in cases]
+    again = Rejudged.of(*([[pair[side] for pair in case] for case in few] for side in (0, 1)))
+    found, correction = contrast(Moments.of(then), again)
+    if not any(few):
+        assert correction is None
+        return
+    assert correction is not None
+    for numbers in (found.mean, found.var, correction.variance):
+        assert np.isfinite(numbers).all()
+    assert (correction.variance >= 0).all()
+    assert (correction.variance[[not case for case in few]] > 0).all()
+
+
+WORDINGS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=6)
+
+
+@given(WORDINGS, WORDINGS, st.data())
+def test_the_noise_of_shared_texts_lies_between_none_and_that_of_two_verdicts(
+    stored: list[str], now: list[str], data: st.DataObject
+) -> None:
+    m = data.draw(st.integers(0, len(stored)))
+    texts = Texts.of([stored], [stored[:m]], [now])
+    extra = float(shared_noise(texts, np.array([float(len(now))]), 0.04)[0])
+    # At most one verdict of then against another one of then and today's, and that against this week's.
+    assert 0.0 <= extra <= 4 * 0.04
+    if len(now) == 1 or (len(set(stored)) == len(stored) and len(set(now)) == len(now) and not set(stored) & set(now)):
+        assert extra == 0.0
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000))
+def test_the_sign_test_is_that_of_scipy(up: int, down: int) -> None:
+    wanted = stats.binomtest(up, up + down).pvalue if up + down else 1.0
+    assert math.isclose(sign_test(up, down), wanted, rel_tol=1e-9, abs_tol=1e-250)

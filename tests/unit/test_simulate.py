@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from monitor.simulate import Outcome, WeekPlan, delay, deploy, replay, simulate
+from monitor.simulate import Outcome, WeekPlan, delay, simulate, stages
+from monitor.simulate_setting import deploy
 from monitor.stats.baseline import Variation
 from monitor.stats.proportion import Share
 from monitor.stats.sequential import start
@@ -99,7 +100,7 @@ def test_a_cap_that_is_no_power_of_two_is_not_passed() -> None:
     rng = np.random.default_rng(31)
     plan = WeekPlan(60, baseline_repeats=20, max_repeats=11)
     means = World().case_means(80, 60, rng)
-    state, answers = replay(deploy(plan, means, rng), dropped(means, 0.03), start(weeks=(80,)), rng)
+    state, answers, _ = stages(deploy(plan, means, rng), dropped(means, 0.03), start(weeks=(80,)), rng)
     assert state.finished.all()
     assert set(np.unique(answers.n)) <= {1, 2, 4, 8, 11}
     assert answers.n.max() == 11

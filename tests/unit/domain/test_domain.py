@@ -122,7 +122,7 @@ def test_a_verdict_is_the_contracts_object_whatever_is_unknown():
     assert set(empty.as_json()) == {
         "schema", "target", "suite", "verdict", "stage", "reasons", "cause", "causes", "score", "baseline_score",
         "scores", "drop", "confirmation", "thresholds", "smallest_confirmable", "cases", "answers", "coverage", "calls",
-        "usd", "model", "configuration_changed", "fallback", "run", "slot", "finished_at", "stale",
+        "usd", "model", "configuration_changed", "fallback", "judge", "run", "slot", "finished_at", "stale",
     }  # fmt: skip
     full = replace(
         empty,
