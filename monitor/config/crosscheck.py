@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from monitor.config.faults import did_you_mean, listing
+from monitor.config.faults import no_such
+from monitor.config.panel import panel_findings
 from monitor.config.places import Finding, Place
+from monitor.config.rubrics import Shelf
+from monitor.config.scorers import scorer_findings
 
 BUILT_IN_GENERATOR = "extract"
 # What the chat targets put into each call themselves; a test holds this against the targets.
@@ -15,25 +18,32 @@ OWN_PARAMS = {
     "openai": frozenset({"model", "messages", "stream", "stream_options", "n"}),
     "anthropic": frozenset({"model", "messages", "stream", "system"}),
 }
+# A judge's answer has a form of its own, which a rubric decides.
+JUDGES_OWN_PARAMS = {
+    "openai": OWN_PARAMS["openai"] | {"response_format"},
+    "anthropic": OWN_PARAMS["anthropic"] | {"output_format", "output_config.format"},
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def cross_findings(document: dict[str, Any]) -> Iterator[Finding]:
+def cross_findings(document: dict[str, Any], shelf: Shelf) -> Iterator[Finding]:
     """Every fault that lies between keys: references between tables, scorers and headline, roles, thresholds, Slack."""
-    suites, targets = _tables(document, "suites"), _tables(document, "targets")
-    for kind in ("suites", "targets"):
+    suites, targets, judges = (_tables(document, kind) for kind in ("suites", "targets", "judges"))
+    for kind in ("suites", "targets", "judges"):
         yield from _names(kind, document.get(kind))
     yield from _database(document)
     yield from _thresholds(document)
-    for name, suite in suites.items():
-        yield from _scorers(("suites", name), suite)
+    yield from scorer_findings(suites, shelf)
     generators = {t.get("generator") for t in targets.values() if isinstance(t.get("generator"), str)}
     for name, target in targets.items():
         place = ("targets", name)
         yield from _suites_of(place, target, document.get("suites"), is_generator=name in generators)
         yield from _role(place, target, targets)
         yield from _generator(place, target, targets)
-        yield from _params(place, target)
+        yield from _params(place, target, OWN_PARAMS)
+    for name, judge in judges.items():
+        yield from _params(("judges", name), judge, JUDGES_OWN_PARAMS)
+    yield from panel_findings(document.get("judging"), judges, [name for name in suites if "rubrics" in suites[name]])
     yield from _slack(document)
     yield from _web(document)
 
@@ -45,8 +55,8 @@ def _tables(document: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 
 
 def _names(kind: str, tables: Any) -> Iterator[Finding]:
-    what = {"suites": "suite", "targets": "target"}[kind]
-    if tables is None or tables == {}:
+    what = {"suites": "suite", "targets": "target", "judges": "judge"}[kind]
+    if kind != "judges" and (tables is None or tables == {}):
         yield (kind,), f"is missing: add at least one {what} as [{kind}.NAME]"
     for name in tables if isinstance(tables, dict) else ():
         if not _NAME.fullmatch(name) or len(name) > 100:
@@ -84,57 +94,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
-def _scorers(place: Place, suite: dict[str, Any]) -> Iterator[Finding]:
-    metrics = suite.get("metrics")
-    scorers: list[str] = []
-    for index, metric in enumerate(metrics if isinstance(metrics, list) else ()):
-        name, options = (metric, {}) if isinstance(metric, str) else _named(metric)
-        if name is None:
-            continue
-        here = (*place, "metrics", index)
-        if name in scorers:
-            yield here, f'"{name}" is listed twice: a scorer is known by its metric\'s name'
-            continue
-        scorers.append(name)
-        fault = _metric_fault(name, options)
-        if fault is not None:
-            yield here, fault
-    if scorers:
-        yield from _headline(place, suite.get("headline"), scorers)
-
-
-def _named(metric: Any) -> tuple[str | None, dict[str, Any]]:
-    if isinstance(metric, dict) and isinstance(metric.get("name"), str):
-        return metric["name"], {key: value for key, value in metric.items() if key != "name"}
-    return None, {}
-
-
-def _metric_fault(name: str, options: dict[str, Any]) -> str | None:
-    from monitor.metrics import MetricError, build_metric
-
-    try:
-        build_metric(name, options)
-    except MetricError as error:
-        return str(error)
-    return None
-
-
-def _headline(place: Place, headline: Any, scorers: list[str]) -> Iterator[Finding]:
-    if headline is None or headline == {}:
-        if len(scorers) > 1:
-            example = f"{{ {scorers[0]} = 1.0 }}"
-            yield (
-                (*place, "headline"),
-                f"is missing, and there are {len(scorers)} scorers ({listing(scorers)}): say which ones the thresholds "
-                f"are about and how much each weighs, such as headline = {example}",
-            )
-        return
-    for name in headline if isinstance(headline, dict) else ():
-        if name not in scorers:
-            known = f"its scorers are {listing(scorers)}"
-            yield (*place, "headline", name), f"is not a scorer of this suite: {known}{did_you_mean(name, scorers)}"
-
-
 def _suites_of(place: Place, target: dict[str, Any], suites: Any, *, is_generator: bool) -> Iterator[Finding]:
     named = target.get("suites")
     if named is None or named == []:
@@ -147,14 +106,10 @@ def _suites_of(place: Place, target: dict[str, Any], suites: Any, *, is_generato
         if not isinstance(name, str):
             continue
         if name not in known:
-            yield (*place, "suites", index), _no_such("suite", name, "suites", known)
+            yield (*place, "suites", index), no_such("suite", name, "suites", known)
         elif name in seen:
             yield (*place, "suites", index), f'"{name}" is listed twice'
         seen.add(name)
-
-
-def _no_such(what: str, name: str, table: str, known: Iterable[str]) -> str:
-    return f'there is no {what} "{name}", as [{table}.{name}] would be{did_you_mean(name, known)}'
 
 
 def _role(place: Place, target: dict[str, Any], targets: dict[str, dict[str, Any]]) -> Iterator[Finding]:
@@ -169,7 +124,7 @@ def _role(place: Place, target: dict[str, Any], targets: dict[str, dict[str, Any
         if against == place[-1]:
             yield (*place, "against"), "a target cannot be tested against itself"
         elif against not in targets:
-            yield (*place, "against"), _no_such("target", against, "targets", targets)
+            yield (*place, "against"), no_such("target", against, "targets", targets)
         elif targets[against].get("role") == "candidate":
             yield (*place, "against"), f'"{against}" is a candidate itself: name the target that it would replace'
 
@@ -179,17 +134,21 @@ def _generator(place: Place, target: dict[str, Any], targets: dict[str, dict[str
     if target.get("provider") != "rag" or not isinstance(generator, str) or generator == BUILT_IN_GENERATOR:
         return
     if generator not in targets:
-        yield (*place, "generator"), _no_such("target", generator, "targets", (*targets, BUILT_IN_GENERATOR))
+        yield (*place, "generator"), no_such("target", generator, "targets", (*targets, BUILT_IN_GENERATOR))
     elif targets[generator].get("provider") == "rag":
         yield (*place, "generator"), f'"{generator}" is a rag target itself: name one that answers from a prompt'
 
 
-def _params(place: Place, target: dict[str, Any]) -> Iterator[Finding]:
-    params, provider = target.get("params"), target.get("provider")
-    own = OWN_PARAMS.get(provider, frozenset()) if isinstance(provider, str) else frozenset()
-    for name in params if isinstance(params, dict) else ():
+def _params(place: Place, table: dict[str, Any], reserved: dict[str, frozenset[str]]) -> Iterator[Finding]:
+    params, provider = table.get("params"), table.get("provider")
+    own = reserved.get(provider, frozenset()) if isinstance(provider, str) else frozenset()
+    message = "is set by heldout itself: leave it out of params"
+    for name, value in params.items() if isinstance(params, dict) else ():
         if name in own:
-            yield (*place, "params", name), "is set by heldout itself: leave it out of params"
+            yield (*place, "params", name), message
+        for inner in value if isinstance(value, dict) else ():
+            if f"{name}.{inner}" in own:
+                yield (*place, "params", name, inner), message
 
 
 def _slack(document: dict[str, Any]) -> Iterator[Finding]:

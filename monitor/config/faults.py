@@ -52,6 +52,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return "" if found is None else f'; did you mean "{found}"?'
 
 
+def no_such(what: str, name: str, table: str, known: Iterable[str]) -> str:
+    """That no table `[table.name]` is there, with the nearest of those that are."""
+    return f'there is no {what} "{name}", as [{table}.{name}] would be{did_you_mean(name, known)}'
+
+
 def listing(names: Iterable[str]) -> str:
     """Names in quotes, with commas: `"a", "b"`."""
     return ", ".join(f'"{name}"' for name in names)

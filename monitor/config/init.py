@@ -24,7 +24,7 @@ def render(kind: str) -> str:
         suite, target = template.OWN_SUITE, _TARGETS[kind]
     else:
         raise ValueError(f'"{kind}" is not one of {listing(KINDS)}{did_you_mean(kind, KINDS)}')
-    return template.HEAD + suite + target + template.ALERTS
+    return template.HEAD + suite + target + template.JUDGES + template.ALERTS
 
 
 def first_suite() -> str:

@@ -9,9 +9,8 @@ from monitor.config.places import Finding, Place
 
 NOT_YET = "not in this version"
 
-_TABLES = ("judges", "judging", "hooks", "reports")
+_TABLES = ("hooks", "reports")
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("suites", "*"): ("rubrics",),
     ("targets", "*"): ("fallback", "compare_with"),
     ("alerts",): ("repeat_every", "email"),
     ("alerts", "slack"): (
@@ -30,7 +29,7 @@ def later_keys(document: dict[str, Any]) -> Iterator[Finding]:
     """Every table and key of `document` that a later version will understand."""
     for name in _TABLES:
         if name in document:
-            entries = document[name] if name in ("judges", "hooks") else None
+            entries = document[name] if name == "hooks" else None
             for entry in entries if isinstance(entries, dict) and entries else [None]:
                 yield ((name,) if entry is None else (name, entry)), NOT_YET
     for path, keys in _KEYS.items():
@@ -38,15 +37,6 @@ def later_keys(document: dict[str, Any]) -> Iterator[Finding]:
             for key in keys:
                 if key in table:
                     yield (*place, key), NOT_YET
-    for place, suite in _tables_at(document, ("suites", "*")):
-        yield from _rubrics_in_headline(place, suite.get("rubrics"), suite.get("headline"))
-
-
-def _rubrics_in_headline(place: Place, rubrics: Any, headline: Any) -> Iterator[Finding]:
-    if isinstance(rubrics, list) and isinstance(headline, dict):
-        for name in headline:
-            if name in rubrics:
-                yield (*place, "headline", name), f"{NOT_YET}: a rubric"
 
 
 def _tables_at(table: Any, path: tuple[str, ...], place: Place = ()) -> Iterator[tuple[Place, dict[str, Any]]]:

@@ -23,6 +23,10 @@ def literal_secrets(document: dict[str, Any]) -> Iterator[Finding]:
             yield from _headers((*place, "headers"), target.get("headers"))
             yield from _params((*place, "params"), target.get("params"))
             yield from _command((*place, "command"), target.get("command"))
+    judges = document.get("judges")
+    for name, judge in judges.items() if isinstance(judges, dict) else ():
+        if isinstance(judge, dict):
+            yield from _params(("judges", name, "params"), judge.get("params"))
     yield from _shapes((), document)
 
 

@@ -18,6 +18,7 @@ from monitor.config.literals import literal_secrets
 from monitor.config.models import Config, TargetTable
 from monitor.config.outputs import database_fault
 from monitor.config.places import Finding, Place, fault_at, position
+from monitor.config.rubrics import Shelf
 from monitor.config.secrets import SecretError, resolve
 from monitor.config.translate import PROVIDERS, findings
 
@@ -38,8 +39,9 @@ def load_config(path: Path, environ: Mapping[str, str], content: bytes | None = 
     if "path" in known:
         found.append((("path",), "unknown key"))
         del known["path"]
-    found += [*literal_secrets(known), *cross_findings(known)]
-    config, refused = _validated(path, known)
+    shelf = Shelf(path.absolute().parent)
+    found += [*literal_secrets(known), *cross_findings(known, shelf)]
+    config, refused = _validated(path, known, shelf)
     found += refused
     if config is not None:
         found += _referenced_database(config, environ)
@@ -99,9 +101,9 @@ def _syntax(path: Path, message: str) -> Fault:
     return Fault(path, f"is not valid TOML: {what}", line=int(match["line"]), column=int(match["column"]))
 
 
-def _validated(path: Path, document: dict[str, Any]) -> tuple[Config | None, list[Finding]]:
+def _validated(path: Path, document: dict[str, Any], shelf: Shelf) -> tuple[Config | None, list[Finding]]:
     folder = path.absolute().parent
-    context = {"folder": folder}
+    context = {"folder": folder, "rubrics": shelf}
     try:
         return Config.model_validate({**document, "path": folder / path.name}, context=context), []
     except ValidationError as error:
@@ -109,7 +111,7 @@ def _validated(path: Path, document: dict[str, Any]) -> tuple[Config | None, lis
     return None, [*refused, *_of_unknown_provider(document, context)]
 
 
-def _of_unknown_provider(document: dict[str, Any], context: dict[str, Path]) -> list[Finding]:
+def _of_unknown_provider(document: dict[str, Any], context: dict[str, Any]) -> list[Finding]:
     """Faults in the common keys of targets whose provider is unknown, so that they too are told the first time."""
     found: list[Finding] = []
     targets = document.get("targets")
@@ -138,13 +140,19 @@ def _referenced_database(config: Config, environ: Mapping[str, str]) -> list[Fin
 
 
 def _in_order(path: Path, document: dict[str, Any], found: list[Finding]) -> list[Fault]:
-    """One fault a place, in the order of the file; of several that are about the same value the first found is told."""
-    by_place: dict[Place, str] = {}
+    """One fault a place, in the order of the file; of several that are about the same value the first found is told.
+
+    A rubric is a file of its own: what is wrong with it is told whole, at the place that names it.
+    """
+    by_place: dict[Place, list[str]] = {}
     for place, message in found:
-        by_place.setdefault(place, message)
+        told = by_place.setdefault(place, [])
+        if not told or place[2:3] == ("rubrics",):
+            told.append(message)
     return [
         fault_at(path, place, message, is_key=not _is_table(document, place))
-        for place, message in sorted(by_place.items(), key=lambda item: position(document, item[0]))
+        for place, told in sorted(by_place.items(), key=lambda item: position(document, item[0]))
+        for message in told
     ]
 
 

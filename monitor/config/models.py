@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from monitor.config.fields import (
     Count,
@@ -14,11 +14,8 @@ from monitor.config.fields import (
     Flag,
     InputFile,
     InputFolder,
-    ModelName,
     NotNegative,
-    Params,
     Positive,
-    PositiveDuration,
     Prompt,
     Repeats,
     Secret,
@@ -26,19 +23,18 @@ from monitor.config.fields import (
     TextOrSecret,
     WebAddress,
 )
+from monitor.config.judges import JudgeConfig, Judging
 from monitor.config.listening import checked_host, checked_listen
+from monitor.config.rubrics import RubricRef
 from monitor.config.schedule import checked_cron, checked_timezone
+from monitor.config.tables import AskedTable, Concurrency, ModelTable, Table
 from monitor.decide.due import Timetable
 
-Concurrency = Annotated[int, Field(strict=True, ge=1, le=1024)]
+if TYPE_CHECKING:
+    from judges.rubric import Rubric
+
 # Far above any sensible weight, and far below where a sum of weights would overflow.
 Weight = Annotated[float, Field(strict=True, gt=0.0, le=1e6, allow_inf_nan=False)]
-
-
-class Table(BaseModel):
-    """A table of the configuration: frozen, and an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Database(Table):
@@ -104,12 +100,18 @@ def _named_metric(value: Any) -> Any:
 
 
 class SuiteConfig(Table):
-    """`[suites.NAME]`: a test set and how it is scored."""
+    """`[suites.NAME]`: a test set and how it is scored: by metrics, by rubrics, or both."""
 
     cases: InputFile
-    metrics: Annotated[tuple[Annotated[MetricConfig, BeforeValidator(_named_metric)], ...], Field(min_length=1)]
+    metrics: Annotated[tuple[Annotated[MetricConfig, BeforeValidator(_named_metric)], ...], Field(min_length=1)] = ()
+    rubrics: Annotated[tuple[RubricRef, ...], Field(min_length=1)] = ()
     headline: dict[str, Weight] = Field(default_factory=dict)
     purpose: Literal["task", "general"] = "task"
+
+    @property
+    def scorers(self) -> tuple[str, ...]:
+        """The names of its metrics, then of its rubrics."""
+        return (*(metric.name for metric in self.metrics), *(ref.name for ref in self.rubrics))
 
     @property
     def weights(self) -> dict[str, float]:
@@ -119,41 +121,29 @@ class SuiteConfig(Table):
         scorer counts alone.
         """
         if not self.headline:
-            return {self.metrics[0].name: 1.0}
+            return {self.scorers[0]: 1.0}
         total = sum(self.headline.values())
         return {name: weight / total for name, weight in self.headline.items()}
 
-
-class Price(Table):
-    """USD per million tokens."""
-
-    input: NotNegative
-    output: NotNegative
+    @property
+    def judged_in_headline(self) -> tuple[str, ...]:
+        """The names of the rubrics that have a share in the headline score."""
+        return tuple(ref.name for ref in self.rubrics if ref.name in self.weights)
 
 
-class TargetTable(Table):
+class TargetTable(AskedTable):
     """What `[targets.NAME]` holds for every provider."""
 
     suites: tuple[Text, ...] = ()
     role: Literal["production", "reference", "candidate"] = "production"
     reference: Literal["prompt", "rag", "previous"] | None = None
     against: Text | None = None
-    concurrency: Concurrency = 8
-    requests_per_minute: Positive | None = None
-    tokens_per_minute: Positive | None = None
-    timeout: PositiveDuration = timedelta(seconds=60)
-    retry_for: Duration = timedelta(minutes=5)
-    price: Price | None = None
 
 
-class ChatTable(TargetTable):
+class ChatTable(ModelTable, TargetTable):
     """What the two chat providers share. `system` is the prompt itself, also where the file says `{ file = "…" }`."""
 
-    model: ModelName
-    base_url: WebAddress | None = None
-    api_key: Secret | None = None
     system: Prompt | None = None
-    params: Params = Field(default_factory=dict)
 
 
 class OpenAITarget(ChatTable):
@@ -258,6 +248,8 @@ class Config(Table):
     budget: Budget = Budget()
     suites: dict[str, SuiteConfig]
     targets: dict[str, TargetConfig]
+    judges: dict[str, JudgeConfig] = Field(default_factory=dict)
+    judging: Judging = Judging()
     alerts: Alerts = Alerts()
     deadman: Deadman | None = None
     web: Web = Web()
@@ -271,3 +263,11 @@ class Config(Table):
     def production(self) -> list[tuple[str, str]]:
         """The (target, suite) pairs that the schedule measures."""
         return [(name, suite) for name, suite in self.pairs if self.targets[name].role == "production"]
+
+    def rubric(self, name: str) -> Rubric:
+        """The rubric called `name`, whichever suites have it; raises KeyError where none has."""
+        for suite in self.suites.values():
+            for ref in suite.rubrics:
+                if ref.name == name:
+                    return ref.rubric
+        raise KeyError(name)

@@ -54,6 +54,9 @@ cases = "support.jsonl"
 # How answers are scored: exact_match, contains, regex, f1, rouge_1, rouge_2, rouge_l, bleu, chrf, numeric, json_match,
 # choice. One with options is a table, as in { name = "numeric", tolerance = 0.01 }.
 metrics = ["exact_match", "f1"]
+# Questions that judges, below, answer about each answer: support_answer, summary, extraction, tone, groundedness,
+# safety_refusal, or the path of your own .toml. They are scorers too. No default.
+# rubrics = ["support_answer"]
 # The score that the thresholds are about, as weights of the scorers above; needed where there are several of them.
 headline = { exact_match = 1.0 }
 # "task", or "general" for a suite of general capabilities.
@@ -66,6 +69,8 @@ SAMPLE_SUITE = """
 cases = {cases}
 # How answers are scored; `contains` looks for the expected words in the answer.
 metrics = ["contains", "f1"]
+# Questions that judges, below, answer about each answer: a bundled rubric, or the path of your own .toml. No default.
+# rubrics = ["support_answer"]
 # The score that the thresholds are about, as weights of the scorers above; needed where there are several of them.
 headline = {{ contains = 1.0 }}
 # "task", or "general" for a suite of general capabilities.
@@ -85,8 +90,9 @@ concurrency = {concurrency}
 # How long one call may take, and for how long a call that failed is tried again.
 timeout = "60s"
 retry_for = "5m"
-# USD per million tokens. Without it only the cap on calls limits what a run costs. No default.
-# price = {{ input = 2.0, output = 8.0 }}
+# USD per million tokens. Without it only the cap on calls limits what a run costs. No default. `cached_input` is for
+# input that the provider read from its cache; without it that costs as other input.
+# price = {{ input = 2.0, output = 8.0, cached_input = 0.2 }}
 """
 
 _CHAT = """
@@ -150,6 +156,25 @@ role = "production"
 # Calls at the same time, and how long one may take.
 concurrency = 8
 timeout = "60s"
+"""
+
+JUDGES = """
+# A model that judges answers by the rubrics of a suite: "openai" or "anthropic", with model, base_url, api_key, params,
+# price and limits as for a target. No default.
+# [judges.strict]
+# provider = "anthropic"
+# model = "claude-haiku-4-5"
+# api_key = { env = "ANTHROPIC_API_KEY" }
+
+# [judging]
+# An odd number of judges, needed where a suite has rubrics: on each question the majority decides. No default.
+# panel = ["strict"]
+# How many of the baseline's answers to a case are judged again in each run, to see whether the judge has changed.
+# anchors = 8
+# How many answers of known verdict, of each kind, every run judges first, to see whether a judge can be trusted.
+# canaries = 60
+# A judge whose agreement with people (Cohen's kappa) is lower, or unknown, never causes a rollback by itself.
+# min_kappa_for_rollback = 0.4
 """
 
 ALERTS = """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.config.faults import did_you_mean, listing, nearest
 from monitor.config.fields import HOW_TO_REFER
+from monitor.config.judges import JudgeConfig, Judging
 from monitor.config.models import (
     Alerts,
     AnthropicTarget,
@@ -17,18 +18,18 @@ from monitor.config.models import (
     Decision,
     HttpTarget,
     OpenAITarget,
-    Price,
     RagTarget,
     Schedule,
     Slack,
     SuiteConfig,
-    Table,
     TargetTable,
     ThresholdTable,
     Web,
     WebToken,
 )
 from monitor.config.places import Finding, Place
+from monitor.config.rubrics import RubricRefusedError
+from monitor.config.tables import Price, Table
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -47,6 +48,7 @@ _SECTIONS: dict[Place, type[Table]] = {
     ("thresholds",): ThresholdTable,
     ("decision",): Decision,
     ("budget",): Budget,
+    ("judging",): Judging,
     ("alerts",): Alerts,
     ("alerts", "slack"): Slack,
     ("deadman",): Deadman,
@@ -68,7 +70,7 @@ _WORDS = {
 }
 _WHAT = {
     "cases": 'the file with the test set, such as "support.jsonl"',
-    "metrics": 'how answers are scored, such as ["exact_match"]',
+    "provider": 'one of "openai", "anthropic"',  # of a judge; targets tell theirs by the union that they are
     "model": "the model's name as the provider knows it",
     "url": "where to send the case",
     "body": """what to send, such as '{"question": {{ input | tojson }}}'""",
@@ -83,6 +85,10 @@ def findings(document: dict[str, Any], errors: list[ErrorDetails]) -> list[Findi
     found = []
     for error in errors:
         place = _place(error)
+        cause = error.get("ctx", {}).get("error")
+        if isinstance(cause, RubricRefusedError):
+            found += [(place, fault) for fault in cause.faults]
+            continue
         # A list whose only items are faulty counts as too short as well.
         if error["type"] != "too_short" or not _value(document, place):
             found.append((place, _message(document, place, error)))
@@ -148,6 +154,8 @@ def _table(document: dict[str, Any], place: Place) -> type[Table] | None:
         return WebToken
     if place[0] == "targets" and len(place) == 2:
         return PROVIDERS[document["targets"][place[1]]["provider"]]
+    if place[0] == "judges" and len(place) == 2:
+        return JudgeConfig
     return Price if place[-1] == "price" else None
 
 
@@ -166,4 +174,6 @@ def _unknown(document: dict[str, Any], place: Place) -> str:
         if owners:
             own = document["targets"][place[1]]["provider"]
             return f'belongs to provider = {" or ".join(listing([o]) for o in owners)}, and this one is "{own}"'
+    if place[0] == "judges" and len(place) == 3 and any(name in model.model_fields for model in PROVIDERS.values()):
+        return "belongs to a target, and this is a judge: leave it out"
     return f"unknown key{did_you_mean(name, known)}"

@@ -83,27 +83,33 @@ class Pricer:
     """What a call costs, and the most that the next one may. Prices are USD per million tokens; None: unpriced.
 
     `most_output` bounds an answer's tokens where the configuration does (`max_tokens`). `extra_input` is the text, in
-    bytes, that is sent with every case (the system prompt, retrieved passages).
+    bytes, that is sent with every case (the system prompt, retrieved passages). `cached_price` is for input that the
+    provider reads from its cache, None where that costs as other input; what it writes there counts as other input.
     """
 
     input_price: float | None
     output_price: float | None
     most_output: int | None = None
     extra_input: int = 0
+    cached_price: float | None = None
     _seen_output: int = field(default=0, init=False)
     _seen_ratio: float = field(default=0.0, init=False)
 
-    def cost(self, input_tokens: int | None, output_tokens: int | None) -> float | None:
-        """What an answer cost; None where there is no price or no count of tokens."""
+    def cost(
+        self, input_tokens: int | None, output_tokens: int | None, cached_tokens: int | None = None
+    ) -> float | None:
+        """What an answer cost; None where there is no price or no count of tokens. `cached_tokens` are of the input."""
         if self.input_price is None or self.output_price is None or input_tokens is None or output_tokens is None:
             return None
-        return (input_tokens * self.input_price + output_tokens * self.output_price) / 1e6
+        cached = min(cached_tokens or 0, input_tokens) if self.cached_price is not None else 0
+        usd = (input_tokens - cached) * self.input_price + cached * (self.cached_price or 0.0)
+        return (usd + output_tokens * self.output_price) / 1e6
 
     def charge(self, case: Case, reply: Reply) -> float | None:
         """What an answer counts for: its cost or, where the provider does not say, the most; None without a price."""
         if self.input_price is None or self.output_price is None:
             return None
-        usd = self.cost(reply.input_tokens, reply.output_tokens)
+        usd = self.cost(reply.input_tokens, reply.output_tokens, reply.cached_input_tokens)
         return self.most(case) if usd is None else usd
 
     def lost(self, case: Case, error: TargetError) -> float | None:
@@ -165,6 +171,6 @@ class Call:
 
     def _usd(self, reply: Reply | None, error: TargetError | None) -> float:
         if reply is not None:
-            usd = self.pricer.cost(reply.input_tokens, reply.output_tokens)
+            usd = self.pricer.cost(reply.input_tokens, reply.output_tokens, reply.cached_input_tokens)
             return self._most if usd is None else usd
         return self._most if error is None or error.kind in _MAY_BE_BILLED else 0.0

@@ -66,7 +66,9 @@ def input_paths(config: Config) -> list[Path]:
         for table in document.get("targets", {}).values()
         if isinstance(table.get("system"), dict)
     ]
-    return list(dict.fromkeys([*_paths({name: getattr(config, name) for name in ("suites", "targets")}), *prompts]))
+    rubrics = [ref.path for suite in config.suites.values() for ref in suite.rubrics if ref.path is not None]
+    stated = _paths({name: getattr(config, name) for name in ("suites", "targets")})
+    return list(dict.fromkeys([*stated, *rubrics, *prompts]))
 
 
 def _paths(value: Any) -> Iterator[Path]:

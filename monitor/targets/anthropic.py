@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from monitor.domain.answer import Reply
@@ -24,6 +25,7 @@ class AnthropicMessages(ChatTarget):
     """A model asked by messages. System turns of a case follow the configured system prompt in the `system` field."""
 
     provider = "anthropic"
+    reserved_params = RESERVED_PARAMS
 
     def __init__(self, settings: ChatSettings) -> None:
         super().__init__(settings)
@@ -35,19 +37,29 @@ class AnthropicMessages(ChatTarget):
         if sdk is not None:
             await sdk.close()
 
-    def _body(self, case: Case) -> dict[str, Any]:
-        turns = case.messages
-        system = [self._settings.system] if self._settings.system else []
-        system += [turn.content for turn in turns if turn.role == "system"]
+    def _body(self, case: Case, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        settings, turns = self._settings, case.messages
         body: dict[str, Any] = {
             "max_tokens": DEFAULT_MAX_TOKENS,
-            **self._settings.params,
-            "model": self._settings.model,
+            **settings.params,
+            "model": settings.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in turns if turn.role != "system"],
         }
+        system = self._system([turn.content for turn in turns if turn.role == "system"])
         if system:
-            body["system"] = "\n\n".join(system)
+            body["system"] = system
+        if schema is not None:
+            form = {"type": "json_schema", "schema": schema}
+            body["output_config"] = {**object_or_empty(body.get("output_config")), "format": form}
         return body
+
+    def _system(self, turns: list[str]) -> str | list[dict[str, Any]]:
+        """The system prompt with a case's own `turns`; in blocks where the first is to be cached."""
+        prompt = self._settings.system
+        if prompt and self._settings.cache_system:
+            kept = {"type": "text", "text": prompt, "cache_control": {"type": "ephemeral"}}
+            return [kept, *({"type": "text", "text": turn} for turn in turns)]
+        return "\n\n".join([prompt, *turns] if prompt else turns)
 
     async def _send(self, body: dict[str, Any]) -> httpx2.Response:
         import httpx2
@@ -90,4 +102,6 @@ class AnthropicMessages(ChatTarget):
             # A part that is no count makes the sum unknown, not smaller.
             input_tokens=count_or_none(sum(counts)) if counts and len(counts) == len(given) else None,
             output_tokens=count_or_none(usage.get("output_tokens")),
+            cached_input_tokens=count_or_none(usage.get("cache_read_input_tokens")),
+            cache_write_tokens=count_or_none(usage.get("cache_creation_input_tokens")),
         )

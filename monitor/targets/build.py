@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -15,16 +16,28 @@ from monitor.targets.port import Account, Target
 
 if TYPE_CHECKING:
     from monitor.config.fields import Secret
-    from monitor.config.models import ChatTable, CommandTarget, Config, HttpTarget, RagTarget, TargetConfig
-    from monitor.targets.chat import ChatSettings
+    from monitor.config.judges import JudgeConfig
+    from monitor.config.models import (
+        AnthropicTarget,
+        CommandTarget,
+        Config,
+        HttpTarget,
+        OpenAITarget,
+        RagTarget,
+        TargetConfig,
+    )
+    from monitor.targets.chat import ChatSettings, ChatTarget
+
+    ModelConfig = OpenAITarget | AnthropicTarget | JudgeConfig
 
 DEFAULT_URLS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 EXTRACT = "extract"
+JUDGE_MAX_TOKENS = 2000  # of a judge's answer, every criterion's verdict and quote, where the API wants a bound
 _PROGRAMS_TOO = ("targets", "judges")  # the tables whose secrets the programs of targets may need as well
 
 
 class TargetConfigError(ValueError):
-    """A target's table cannot be used; the message names table, key and remedy."""
+    """A target's or judge's table cannot be used; the message names table, key and remedy."""
 
     permanent = True
 
@@ -39,12 +52,35 @@ def build_target(name: str, config: Config, environ: Mapping[str, str] | None = 
     return BUILDERS[table.provider](name, config, os.environ if environ is None else environ)
 
 
+def build_judge(
+    name: str, config: Config, prefix: str, schema: Mapping[str, Any], environ: Mapping[str, str] | None = None
+) -> Target:
+    """What asks `[judges.NAME]` about one rubric: `prefix` is its system prompt, `schema` the form of each answer.
+
+    Raises as `build_target` does. Its account is that of all that share its provider, address and key.
+    """
+    table = config.judges[name]
+    settings = _chat_settings(f"judges.{name}", table, os.environ if environ is None else environ)
+    params = {"max_tokens": JUDGE_MAX_TOKENS, **table.params} if table.provider == "anthropic" else table.params
+    settings = replace(settings, system=prefix, schema=schema, cache_system=True, params=params)
+    return _chat_kind(table)(settings)
+
+
+def judge_fingerprint(name: str, config: Config) -> str:
+    """Hash (hex, 16 digits) of what in `[judges.NAME]` can change a verdict: provider, model, address and params."""
+    return _hash(_model_identity(config.judges[name]))
+
+
 def configuration_fingerprint(name: str, config: Config) -> str:
     """Hash (hex, 16 digits) of all that can change a target's answers; keys, limits, prices and time-outs cannot.
 
     Raises `TargetConfigError` where a rag target's documents cannot be read.
     """
-    text = json.dumps(_identity(name, config), ensure_ascii=True, sort_keys=True, default=str)
+    return _hash(_identity(name, config))
+
+
+def _hash(identity: dict[str, Any]) -> str:
+    text = json.dumps(identity, ensure_ascii=True, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -75,8 +111,13 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-def _base_url(table: ChatTable) -> str:
-    return table.base_url or DEFAULT_URLS[cast("TargetConfig", table).provider]
+def _base_url(table: ModelConfig) -> str:
+    return table.base_url or DEFAULT_URLS[table.provider]
+
+
+def _model_identity(table: ModelConfig) -> dict[str, Any]:
+    parts = {"provider": table.provider, "model": table.model, "base_url": _base_url(table).rstrip("/")}
+    return parts | {"params": table.params}
 
 
 def _identity(name: str, config: Config) -> dict[str, Any]:
@@ -92,8 +133,7 @@ def _identity(name: str, config: Config) -> dict[str, Any]:
         model = EXTRACT if generator == EXTRACT else configuration_fingerprint(generator, config)
         documents = _documents(name, table)
         return seen | {"documents": documents, "passages": table.passages, "generator": model}
-    parts = {"model": table.model, "base_url": _base_url(table).rstrip("/")}
-    return seen | parts | {"system": table.system, "params": table.params}
+    return _model_identity(table) | {"system": table.system}
 
 
 def _documents(name: str, table: RagTarget) -> str:
@@ -128,18 +168,26 @@ def _name_of(secret: Secret) -> str:
     return f"${secret.env}" if secret.env is not None else f"the {secret}"
 
 
-def _chat_settings(name: str, config: Config, environ: Mapping[str, str], reserved: frozenset[str]) -> ChatSettings:
+def _chat_kind(table: ModelConfig) -> type[ChatTarget]:
+    if table.provider == "openai":
+        from monitor.targets.openai import OpenAIChat
+
+        return OpenAIChat
+    from monitor.targets.anthropic import AnthropicMessages
+
+    return AnthropicMessages
+
+
+def _chat_settings(place: str, table: ModelConfig, environ: Mapping[str, str]) -> ChatSettings:
     from monitor.targets.chat import ChatSettings
 
-    table = cast("ChatTable", config.targets[name])
-    for param in sorted(reserved & set(table.params)):
-        raise TargetConfigError(f"[targets.{name}] params.{param}: heldout sets this itself; take it out of params")
+    for param in sorted(_chat_kind(table).reserved_params & set(table.params)):
+        raise TargetConfigError(f"[{place}] params.{param}: heldout sets this itself; take it out of params")
     return ChatSettings(
         model=table.model,
         base_url=_base_url(table),
         key=resolve(table.api_key, environ) if table.api_key is not None else None,
         key_name=_name_of(table.api_key) if table.api_key is not None else None,
-        system=table.system,
         params=table.params,
         timeout=table.timeout.total_seconds(),
         requests_per_minute=table.requests_per_minute,
@@ -147,16 +195,9 @@ def _chat_settings(name: str, config: Config, environ: Mapping[str, str], reserv
     )
 
 
-def _openai(name: str, config: Config, environ: Mapping[str, str]) -> Target:
-    from monitor.targets.openai import RESERVED_PARAMS, OpenAIChat
-
-    return OpenAIChat(_chat_settings(name, config, environ, RESERVED_PARAMS))
-
-
-def _anthropic(name: str, config: Config, environ: Mapping[str, str]) -> Target:
-    from monitor.targets.anthropic import RESERVED_PARAMS, AnthropicMessages
-
-    return AnthropicMessages(_chat_settings(name, config, environ, RESERVED_PARAMS))
+def _chat(name: str, config: Config, environ: Mapping[str, str]) -> Target:
+    table = cast("OpenAITarget | AnthropicTarget", config.targets[name])
+    return _chat_kind(table)(replace(_chat_settings(f"targets.{name}", table, environ), system=table.system))
 
 
 def _http(name: str, config: Config, environ: Mapping[str, str]) -> Target:
@@ -232,8 +273,8 @@ def _rag(name: str, config: Config, environ: Mapping[str, str]) -> Target:
 
 
 BUILDERS: dict[str, Callable[[str, Config, Mapping[str, str]], Target]] = {
-    "openai": _openai,
-    "anthropic": _anthropic,
+    "openai": _chat,
+    "anthropic": _chat,
     "http": _http,
     "command": _command,
     "rag": _rag,

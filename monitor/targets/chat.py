@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from monitor.domain.answer import ErrorKind, Reply, TargetError
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     import httpx2
 
 CONNECTIONS = 1024  # what the configuration allows at most: who asks bounds how many are asked, never the pool
+SHORTEST_SECRET = 8  # characters; a placeholder such as "none" may well be a word of an answer
 KEEP_ALIVE = 15.0  # seconds; below the usual 20 to 75 of servers, so that a reused connection is rarely a dead one
 
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """Everything a chat target needs; `key_name` says where the key came from, `timeout` is in seconds."""
+    """Everything a chat target needs; `key_name` says where the key came from, `timeout` is in seconds.
+
+    `schema`: the JSON schema, in the strict form of the providers, that every answer is to have. `cache_system`: the
+    system prompt is the same for very many calls, and is to be cached by the provider.
+    """
 
     model: str
     base_url: str
@@ -34,6 +39,8 @@ class ChatSettings:
     timeout: float = 60.0
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
+    schema: Mapping[str, Any] | None = None
+    cache_system: bool = False
 
 
 def account_key(provider: str, base_url: str, key: str | None) -> str:
@@ -50,6 +57,7 @@ class ChatTarget(ABC):
     """
 
     provider: str
+    reserved_params: frozenset[str]
 
     def __init__(self, settings: ChatSettings) -> None:
         self._settings = settings
@@ -58,6 +66,7 @@ class ChatTarget(ABC):
         )
         key = account_key(self.provider, settings.base_url, settings.key)
         self._account = Account(key, settings.requests_per_minute, settings.tokens_per_minute)
+        self._takes_schema: bool | None = None  # None: not known yet
 
     @property
     def account(self) -> Account:
@@ -65,21 +74,49 @@ class ChatTarget(ABC):
         return self._account
 
     async def ask(self, case: Case) -> Reply:
-        """Ask once; raises `TargetError` and nothing else."""
-        response = await self._post(self._body(case))
+        """Ask once; raises `TargetError` and nothing else.
+
+        A server that refuses a request with a schema is asked again without: many compatible ones know no schemas. Once
+        that has been answered, and no request with a schema ever was, it is no longer asked with one.
+        """
+        schema = None if self._takes_schema is False else self._settings.schema
+        try:
+            reply = await self._ask(case, schema)
+        except TargetError as error:
+            if schema is None or error.kind is not ErrorKind.REFUSED_REQUEST or error.fatal:
+                raise
+        else:
+            self._takes_schema = self._takes_schema or schema is not None
+            return reply
+        reply = await self._ask(case, None)
+        self._takes_schema = self._takes_schema or False
+        return reply
+
+    async def _ask(self, case: Case, schema: Mapping[str, Any] | None) -> Reply:
+        response = await self._post(self._body(case, schema))
         body = parse_object(self._endpoint, response.content)
         fault = error_inside(self._endpoint, response.headers, body)
         if fault is not None:
             raise fault
-        return self._reply(body)
+        return self._without_key(self._reply(body))
+
+    def _without_key(self, reply: Reply) -> Reply:
+        """The reply without the key that it was asked with, should the provider repeat it; for it is kept and shown."""
+        key = self._settings.key
+        if not key or len(key) < SHORTEST_SECRET:
+            return reply
+        parts = {name: getattr(reply, name) for name in ("text", "model", "fingerprint", "finish_reason")}
+        return replace(
+            reply, **{name: part.replace(key, "[secret]") for name, part in parts.items() if part is not None}
+        )
 
     @abstractmethod
     async def aclose(self) -> None:
         """Close connections; safe to call twice."""
 
     @abstractmethod
-    def _body(self, case: Case) -> dict[str, Any]:
-        """The request's JSON."""
+    def _body(self, case: Case, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The request's JSON; `schema` is the answer's, None where none is asked for."""
 
     @abstractmethod
     def _reply(self, body: dict[str, Any]) -> Reply:

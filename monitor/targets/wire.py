@@ -165,7 +165,7 @@ def _redirected_to(endpoint: Endpoint, headers: Mapping[str, str]) -> str:
 
 def _refused_key(endpoint: Endpoint, said: str) -> str:
     if endpoint.key_name is None:
-        return f"{endpoint.place} wants a key and none is configured{said}. Give the target its key."
+        return f"{endpoint.place} wants a key and none is configured{said}. Give it one by api_key."
     return f"the key in {endpoint.key_name} was refused by {endpoint.place}{said}. Renew it or give another."
 
 

@@ -1,9 +1,12 @@
 """A provider on loopback: OpenAI chat, Anthropic messages and plain JSON, with faults by script and a sampling model.
 
 Inside a test: `async with ProviderServer() as server`, then `server.script(Step(status=429, ...))`; each request takes
-the next step, and without one the model answers. As a process: `python tests/fakes/provider_server.py --port 0
+the next step, and without one the model answers, or what `judge` makes of the request's JSON. With `cache` it caches
+prompts, and reports it, as the two providers do. As a process: `python tests/fakes/provider_server.py --port 0
 --delay 0.5 --cases suite.jsonl --p 0.8 --seed 7` prints `port N`; `POST /control` changes p, seed, delay, cases, script
-and what every further request meets while it runs, `GET /control` tells what was asked. SIGTERM or SIGINT ends it.
+and what every further request meets while it runs, `GET /control` tells what was asked. SIGHUP makes it a new server on
+the same port, of which `port N` is said again; SIGTERM or SIGINT ends it. With `--judge` it rules on what asks it for
+verdicts: what equals a reference is right, but for a share `strict` of these.
 """
 
 from __future__ import annotations
@@ -15,11 +18,15 @@ import json
 import signal
 import sys
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from tests.fakes.prefix_cache import PrefixCache
 
 KEPT_REQUESTS = 1_000
 
@@ -69,6 +76,10 @@ class SamplingModel:
         self.seed = seed
         self.times.clear()
 
+    def asked_before(self, times: int) -> None:
+        """Go on as if each case had been asked so often already."""
+        self.times.update(dict.fromkeys(self.cases, times))
+
     def answer(self, question: str) -> str:
         """The answer to `question`, right or wrong."""
         case = self.cases.get(question)
@@ -106,17 +117,28 @@ def _wrong(case: dict[str, Any]) -> str:
 class ProviderServer:
     """The server; `url` is its root once started, `requests` what it received (the last 1,000), `count` how many.
 
-    `answered` counts what was answered well, and so would be billed. `always` is what a request meets when the script
-    holds no step for it.
+    `answered` counts what was answered well, and so would be billed, `ruled` what of it asked for a judge's verdicts.
+    `always` is what a request meets when the script holds no step for it.
     """
 
-    def __init__(self, model: SamplingModel | None = None, *, delay: float = 0.0, name: str = "fake-1") -> None:
+    def __init__(
+        self,
+        model: SamplingModel | None = None,
+        *,
+        delay: float = 0.0,
+        name: str = "fake-1",
+        judge: Callable[[dict[str, Any]], str] | None = None,
+        cache: PrefixCache | None = None,
+    ) -> None:
         self.model = model or SamplingModel()
+        self.judge = judge
+        self.cache = cache
         self.delay = delay
         self.name = name
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.count = 0
         self.answered = 0
+        self.ruled = 0
         self.always = Step()
         self.released = asyncio.Event()
         self.in_flight = 0
@@ -170,8 +192,13 @@ class ProviderServer:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         question = str(body["messages"][-1]["content"])
+        reading = self.cache.openai(body) if self.cache else None
 
         def whole(text: str) -> dict[str, Any]:
+            usage: dict[str, Any] = {"prompt_tokens": 7}
+            if self.cache and reading:
+                self.cache.answered(reading)
+                usage = reading.openai()
             return {
                 "id": "chatcmpl-1",
                 "object": "chat.completion",
@@ -181,7 +208,7 @@ class ProviderServer:
                 "choices": [
                     {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"},
                 ],
-                "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+                "usage": {**usage, "completion_tokens": 3, "total_tokens": usage["prompt_tokens"] + 3},
             }
 
         return await self._meet(request, body, question, whole)
@@ -189,8 +216,13 @@ class ProviderServer:
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         question = str(body["messages"][-1]["content"])
+        reading = self.cache.anthropic(body) if self.cache else None
 
         def whole(text: str) -> dict[str, Any]:
+            usage: dict[str, Any] = {"input_tokens": 7}
+            if self.cache and reading:
+                self.cache.answered(reading)
+                usage = reading.anthropic()
             return {
                 "id": "msg_1",
                 "type": "message",
@@ -198,7 +230,7 @@ class ProviderServer:
                 "model": self.name,
                 "content": [{"type": "text", "text": text}],
                 "stop_reason": "end_turn",
-                "usage": {"input_tokens": 7, "output_tokens": 3},
+                "usage": {**usage, "output_tokens": 3},
             }
 
         return await self._meet(request, body, question, whole)
@@ -225,11 +257,16 @@ class ProviderServer:
             if step.action == "hold":
                 await self.released.wait()
             await asyncio.sleep(step.delay or self.delay)
-            return await self._say(request, step, question, whole)
+            return await self._say(request, step, lambda: self._answer(body, question), whole, _wants_verdicts(body))
         finally:
             self.in_flight -= 1
 
-    async def _say(self, request: web.Request, step: Step, question: str, whole: Any) -> web.StreamResponse:
+    def _answer(self, body: Any, question: str) -> str:
+        return self.judge(body) if self.judge else self.model.answer(question)
+
+    async def _say(
+        self, request: web.Request, step: Step, answer: Callable[[], str], whole: Any, ruled: bool
+    ) -> web.StreamResponse:
         if step.action in ("close", "hang"):
             assert request.transport is not None
             request.transport.abort()
@@ -239,9 +276,10 @@ class ProviderServer:
         elif step.status != 200:
             text = json.dumps({"type": "error", "error": {"type": "fault", "message": f"scripted {step.status}"}})
         else:
-            answer = step.text if step.text is not None else self.model.answer(question)
+            said = step.text if step.text is not None else answer()
             self.answered += 1
-            text = json.dumps({**whole(answer), **step.patch})
+            self.ruled += ruled
+            text = json.dumps({**whole(said), **step.patch})
         if step.action == "truncate":
             response = web.StreamResponse(status=step.status, headers={"Content-Length": str(len(text) + 100)})
             await response.prepare(request)
@@ -256,7 +294,8 @@ class ProviderServer:
         last = asdict(self.requests[-1]) if self.requests else None
         if last:  # whoever runs this as a process has no need of keys in its output
             last["headers"].pop("Authorization", None)
-        told = {"count": self.count, "answered": self.answered, "most_in_flight": self.most_in_flight}
+        told = {"count": self.count, "answered": self.answered, "ruled": self.ruled}
+        told["most_in_flight"] = self.most_in_flight
         return web.json_response({**told, "p": self.model.p, "last": last})
 
     async def _control(self, request: web.Request) -> web.Response:
@@ -266,8 +305,15 @@ class ProviderServer:
         self.model.p = float(wanted.get("p", self.model.p))
         if "seed" in wanted:
             self.model.begin_anew(int(wanted["seed"]))
+        if "strict" in wanted:
+            self.judge = _judge(self.model, float(wanted["strict"]))
         if "cases" in wanted:
             self.model.learn(wanted["cases"])
+        if "asked_before" in wanted:
+            times = int(wanted["asked_before"])
+            self.model.asked_before(times)
+            self.count += times * len(self.model.cases)
+            self.answered += times * len(self.model.cases)
         if wanted.get("release"):
             self.released.set()
         if "always" in wanted:
@@ -276,22 +322,36 @@ class ProviderServer:
         return web.json_response({"ok": True})
 
 
+def _wants_verdicts(body: Any) -> bool:
+    """Whether a request asks for a form to be filled in, as judges are."""
+    return "response_format" in body or "format" in (body.get("output_config") or {})
+
+
+def _judge(model: SamplingModel, strict: float) -> Callable[[dict[str, Any]], str]:
+    """Rules where verdicts are wanted, and has `model` answer elsewhere."""
+    from tests.fakes.judging import by_reference, judging
+
+    ruling = judging(by_reference(strict))
+    return lambda body: ruling(body) if _wants_verdicts(body) else model.answer(str(body["messages"][-1]["content"]))
+
+
 async def _serve(options: argparse.Namespace) -> None:
     cases = []
     for path in options.cases:
         lines = path.read_text(encoding="utf-8").splitlines()
         cases += [json.loads(line) for line in lines if line.strip()]
-    server = ProviderServer(
-        SamplingModel(cases, p=options.p, seed=options.seed), delay=options.delay, name=options.name
-    )
-    port = await server.start(options.port)
-    print(f"port {port}", flush=True)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        await stop.wait()
-    finally:
+    loop, told = asyncio.get_running_loop(), asyncio.Queue[signal.Signals]()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, told.put_nowait, number)
+    port, again = options.port, True
+    while again:
+        model = SamplingModel(cases, p=options.p, seed=options.seed)
+        server = ProviderServer(model, delay=options.delay, name=options.name)
+        if options.judge:
+            server.judge = _judge(server.model, 0.0)
+        port = await server.start(port)
+        print(f"port {port}", flush=True)
+        again = await told.get() == signal.SIGHUP
         await server.stop()
 
 
@@ -304,6 +364,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--p", type=float, default=1.0, help="the chance of a right answer")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="fake-1", help="the model's name as reported")
+    parser.add_argument("--judge", action="store_true", help="rule on what asks for verdicts")
+    # As a program it stands in its own folder, beside what it imports.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     asyncio.run(_serve(parser.parse_args(arguments)))
     return 0
 

@@ -32,6 +32,8 @@ def test_everything_that_is_switched_off_works_when_it_is_switched_on(tmp_path: 
     config = load(tmp_path, switched_on)
     assert {table.provider for table in config.targets.values()} == {"rag", "openai", "anthropic", "http"}
     assert len(config.targets) == 6
+    assert config.judging.panel == tuple(config.judges) == ("strict",)
+    assert config.suites["support"].scorers == ("contains", "f1", "support_answer")
     assert config.alerts.slack is not None
     assert config.deadman is not None
     assert {name: token.role for name, token in config.web.tokens.items()} == {

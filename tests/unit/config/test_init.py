@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from judges.rubric_file import bundled_names
 from monitor.config.faults import ConfigError
 from monitor.config.fields import Secret
 from monitor.config.init import KINDS, first_suite, render, write_initial
+from monitor.config.judges import Judging
 from monitor.config.load import load_config
 from monitor.config.models import Budget, Config, Database, Decision, RagTarget, Schedule, ThresholdTable
 from monitor.metrics import METRICS, build_metric
@@ -42,6 +44,8 @@ def test_a_key_that_is_commented_out_is_valid_when_it_is_not(tmp_path, kind):
     config = load_config(path, {})
     assert config.alerts.slack is not None
     assert config.alerts.slack.token == Secret(env="SLACK_BOT_TOKEN")
+    assert config.judging == Judging(panel=("strict",))
+    assert config.suites["support"].scorers[-1] == "support_answer"
 
 
 def test_the_first_suite_loads_and_says_that_it_is_to_be_replaced(tmp_path):
@@ -67,6 +71,11 @@ def test_the_sample_is_answered_from_the_bundled_handbook(tmp_path):
 def test_every_metric_is_named_in_the_comments():
     (line,) = re.findall(r"^# How answers are scored: ((?:.|\n# )*?)\. One", render("openai"), flags=re.MULTILINE)
     assert set(re.split(r",\s*(?:# )?", line)) == set(METRICS)
+
+
+def test_every_bundled_rubric_is_named_in_the_comments():
+    (line,) = re.findall(r"about each answer: ((?:.|\n# )*?), or the path", render("openai"))
+    assert set(re.split(r",\s*(?:# )?", line)) == set(bundled_names())
 
 
 def test_nothing_is_written_over_and_nothing_is_written_beside_what_is_there(tmp_path):
@@ -97,6 +106,6 @@ def test_a_kind_that_does_not_exist(tmp_path):
 def test_every_key_that_a_user_may_write_stands_in_some_template():
     texts = "\n".join(render(kind) for kind in KINDS)
     keys = {name for name in Config.model_fields if name not in ("path", "suites", "targets")}
-    for section in (Database, Schedule, ThresholdTable, Decision, Budget):
+    for section in (Database, Schedule, ThresholdTable, Decision, Budget, Judging):
         keys |= set(section.model_fields)
     assert {key for key in keys if not re.search(rf"^(?:# )?(?:\[{key}[.\]]|{key} = )", texts, re.MULTILINE)} == set()

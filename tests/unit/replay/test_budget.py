@@ -78,6 +78,32 @@ def test_what_an_answer_cost(pricer, tokens, usd):
     assert pricer.cost(*tokens) == usd
 
 
+@pytest.mark.parametrize(
+    ("pricer", "tokens", "usd"),
+    [
+        (Pricer(2.0, 8.0, cached_price=0.5), (1000, 500, 800), 0.0048),
+        (Pricer(2.0, 8.0, cached_price=0.0), (1000, 0, 1000), 0.0),
+        (Pricer(2.0, 8.0, cached_price=0.5), (1000, 500, None), 0.006),
+        (Pricer(2.0, 8.0, cached_price=0.5), (1000, 0, 5000), 0.0005),  # a provider that counts more than was sent
+        (Pricer(2.0, 8.0), (1000, 500, 800), 0.006),
+        (Pricer(2.0, 8.0, cached_price=0.5), (None, 500, 800), None),
+    ],
+)
+def test_input_from_the_cache_has_its_own_price_where_there_is_one(pricer, tokens, usd):
+    assert pricer.cost(*tokens) == (None if usd is None else pytest.approx(usd))
+
+
+def test_a_reply_from_the_cache_is_charged_and_settled_as_such():
+    pricer = Pricer(2.0, 8.0, cached_price=0.5)
+    reply = Reply("x", input_tokens=1000, output_tokens=500, cached_input_tokens=800)
+    assert pricer.charge(CASE, reply) == pytest.approx(0.0048)
+    ledger = budget()
+    call = Call(ledger, pricer, CASE)
+    call.reserve()
+    call.settle(reply)
+    assert ledger.usd == pytest.approx(0.0048)
+
+
 def test_the_most_that_a_call_may_cost_counts_the_whole_conversation_and_what_is_sent_along():
     def most(case: Case, **more: int) -> float:
         return Pricer(1e6, 0.0, most_output=1, **more).most(case)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from judges.rubric_file import bundled_path
 from monitor.config.faults import FaultsError
 from monitor.config.load import load_config
 from monitor.config.models import Config
@@ -16,6 +17,13 @@ CONFIG = """
 [suites.s]
 cases = "suite.jsonl"
 metrics = ["contains"]
+rubrics = ["tone", "rubrics/own.toml"]
+headline = { contains = 1 }
+[judges.j]
+provider = "openai"
+model = "m"
+[judging]
+panel = ["j"]
 [targets.a]
 provider = "rag"
 documents = "documents"
@@ -33,13 +41,16 @@ def config(tmp_path: Path) -> Config:
     (tmp_path / "documents").mkdir()
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "system.txt").write_text("You answer.")
+    (tmp_path / "rubrics").mkdir()
+    own = bundled_path("summary").read_text("utf-8").replace('"summary"', '"own"')
+    (tmp_path / "rubrics" / "own.toml").write_text(own, "utf-8")
     (tmp_path / "suite.jsonl").write_text('{"id": "a", "input": "x", "expected": "y"}\n')
     (tmp_path / "config.toml").write_text(CONFIG)
     return load_config(tmp_path / "config.toml", {})
 
 
 def test_every_input_is_found(config: Config, tmp_path: Path) -> None:
-    names = ("suite.jsonl", "documents", "prompts/system.txt")
+    names = ("suite.jsonl", "documents", "prompts/system.txt", "rubrics/own.toml")
     assert sorted(sandbox.input_paths(config)) == sorted(tmp_path / name for name in names)
 
 

@@ -79,6 +79,17 @@ async def test_system_turns_and_parameters_find_their_place(server: ProviderServ
     }
 
 
+async def test_of_a_system_prompt_that_is_cached_a_cases_own_turns_are_no_part(server: ProviderServer) -> None:
+    turns = (Message("system", "You sell shoes."), Message("user", "a"))
+    await reply(server, case=Case("c", turns), system="Be brief.", cache_system=True)
+    assert server.requests[0].body["system"] == [
+        {"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "You sell shoes."},
+    ]
+    await reply(server, cache_system=True)
+    assert "system" not in server.requests[1].body
+
+
 async def test_the_environment_names_neither_key_nor_address(
     server: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +116,7 @@ async def test_text_blocks_alone_make_the_answer(server: ProviderServer) -> None
     usage = {"input_tokens": 5, "cache_read_input_tokens": 100, "cache_creation_input_tokens": None, "output_tokens": 4}
     found = await reply(server, Step(patch={"content": content, "usage": usage}))
     assert (found.text, found.input_tokens, found.output_tokens) == ("The Danube.", 105, 4)
+    assert (found.cached_input_tokens, found.cache_write_tokens) == (100, None)
 
 
 @pytest.mark.parametrize("content", [[], [{"type": "text", "text": "I started to"}]])

@@ -12,13 +12,16 @@ import pytest
 from pydantic import TypeAdapter
 
 from monitor.config.fields import Secret
+from monitor.config.judges import JudgeConfig
 from monitor.config.models import Config, TargetConfig
 from monitor.config.secrets import SecretError
 from monitor.targets.build import (
     TargetConfigError,
+    build_judge,
     build_target,
     configuration_fingerprint,
     is_local,
+    judge_fingerprint,
     program_environment,
     requested_model,
 )
@@ -54,6 +57,14 @@ def config(**targets: dict[str, Any]) -> Config:
     return Config.model_construct(
         path=path, suites={}, targets=tables, database=Config.model_fields["database"].default
     )
+
+
+JUDGE = {"provider": "openai", "model": "gpt-x", "api_key": {"env": "KEY_A"}, "params": {"seed": 1}}
+
+
+def judged(targets: dict[str, dict[str, Any]] | None = None, **judges: dict[str, Any]) -> Config:
+    tables = {name: JudgeConfig.model_validate(table) for name, table in judges.items()}
+    return config(**targets or {}).model_copy(update={"judges": tables})
 
 
 def fingerprint(table: dict[str, Any]) -> str:
@@ -167,6 +178,42 @@ def test_the_rag_target_is_identified_by_its_documents_and_its_generator(tmp_pat
     assert seen() != first
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_judge_shares_the_account_of_targets_with_its_key(provider: str) -> None:
+    tables = {"one": {**CHAT, "provider": provider}, "two": {**CHAT, "provider": provider, "api_key": {"env": "KEY_B"}}}
+    made = judged(tables, strict={**JUDGE, "provider": provider, "tokens_per_minute": 9.0})
+    account = build_judge("strict", made, "You judge.", {"type": "object"}, ENVIRON).account
+    one, two = (build_target(name, made, ENVIRON).account for name in ("one", "two"))
+    assert account.key == one.key != two.key
+    assert account.tokens_per_minute == 9.0
+
+
+def test_a_judges_table_that_cannot_be_used() -> None:
+    made = judged(strict={**JUDGE, "params": {"stream": True}})
+    with pytest.raises(TargetConfigError, match=r"\[judges.strict\] params.stream: heldout sets this itself"):
+        build_judge("strict", made, "You judge.", {}, ENVIRON)
+    with pytest.raises(SecretError, match="KEY_A"):
+        build_judge("strict", judged(strict=JUDGE), "You judge.", {}, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"provider": "anthropic"}, False),
+        ({"model": "gpt-y"}, False),
+        ({"base_url": "http://127.0.0.1:8000/v1"}, False),
+        ({"params": {"seed": 2}}, False),
+        ({"base_url": "https://api.openai.com/v1/"}, True),
+        ({"api_key": {"env": "KEY_B"}}, True),
+        ({"concurrency": 2, "timeout": "5s", "price": {"input": 1.0, "output": 2.0}}, True),
+    ],
+)
+def test_a_judge_is_another_one_when_what_it_says_may_be(change: dict[str, Any], same: bool) -> None:
+    made = judged(a=JUDGE, b={**JUDGE, **change})
+    assert (judge_fingerprint("a", made) == judge_fingerprint("b", made)) is same
+    assert len(judge_fingerprint("b", made)) == 16
+
+
 async def test_the_rag_target_is_built_with_its_generator(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Returns\n\nGift cards are final sale.\n")
     rag = {"provider": "rag", "documents": tmp_path}
@@ -208,6 +255,10 @@ def test_which_answers_are_made_on_this_machine(tmp_path: Path) -> None:
 def test_a_program_sees_the_models_keys_and_not_heldouts_own() -> None:
     made = config(one=CHAT, two=COMMAND)
     own = made.model_copy(update={"database": made.database.model_copy(update={"url": Secret(env="DATABASE")})})
+    with_judge = own.model_copy(
+        update={"judges": {"j": JudgeConfig.model_validate({**JUDGE, "api_key": {"env": "DATABASE"}})}}
+    )
+    assert "DATABASE" in program_environment(with_judge, ENVIRON)
     assert program_environment(own, ENVIRON) == {"KEY_A": "secret-a", "KEY_B": "secret-b", "PATH": "/bin"}
     both = own.model_copy(update={"database": own.database.model_copy(update={"url": Secret(env="KEY_A")})})
     assert "KEY_A" in program_environment(both, ENVIRON)
@@ -218,6 +269,8 @@ def test_no_sdk_is_imported_before_the_first_question() -> None:
         "import sys; from tests.unit.targets.test_build import *\n"
         "for table in (CHAT, {**CHAT, 'provider': 'anthropic'}, HTTP, COMMAND):\n"
         "    build_target('one', config(one=table), ENVIRON); fingerprint(table)\n"
+        "made = judged(a=JUDGE, b={**JUDGE, 'provider': 'anthropic'})\n"
+        "for name in made.judges: build_judge(name, made, 'You judge.', {}, ENVIRON); judge_fingerprint(name, made)\n"
         "print(sorted({'openai', 'anthropic', 'aiohttp', 'httpx2', 'scipy', 'sqlalchemy'} & set(sys.modules)))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

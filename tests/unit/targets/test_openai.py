@@ -13,7 +13,7 @@ import pytest
 from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case, Message
 from monitor.targets.chat import ChatSettings
-from monitor.targets.openai import OpenAIChat
+from monitor.targets.openai import OpenAIChat, caching_params
 from tests.fakes.provider_server import ProviderServer, Step
 
 KEY = "sk-secret-0123456789"
@@ -121,6 +121,41 @@ async def test_figures_that_are_none_are_unknown(server: ProviderServer) -> None
     found = await reply(server, Step(patch={"usage": {"prompt_tokens": True, "completion_tokens": -1}, "model": 7}))
     assert (found.input_tokens, found.output_tokens, found.model) == (None, None, None)
     assert (await reply(server, Step(patch={"usage": None}))).output_tokens is None
+
+
+async def test_tokens_of_the_cache_are_told(server: ProviderServer) -> None:
+    details = {"cached_tokens": 1024, "cache_write_tokens": 128}
+    found = await reply(server, Step(patch={"usage": {"prompt_tokens": 1200, "prompt_tokens_details": details}}))
+    assert (found.input_tokens, found.cached_input_tokens, found.cache_write_tokens) == (1200, 1024, 128)
+    odd = await reply(server, Step(patch={"usage": {"prompt_tokens": 1200, "prompt_tokens_details": [1]}}))
+    assert (odd.input_tokens, odd.cached_input_tokens, odd.cache_write_tokens) == (1200, None, None)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "own"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://eu.api.openai.com/v1", True),
+        ("https://api.openai.com.example.com/v1", False),
+        ("https://notapi.openai.com.example/v1", False),
+        ("http://127.0.0.1:8000/v1", False),
+    ],
+)
+def test_only_openai_itself_is_told_which_calls_begin_alike(base_url: str, own: bool) -> None:
+    def params(system: str, *, cached: bool = True) -> dict[str, Any]:
+        return caching_params(ChatSettings("m", base_url, system=system, cache_system=cached))
+
+    assert bool(params("A rubric.")) is own
+    assert params("A rubric.") == params("A rubric.")
+    assert (params("A rubric.") != params("Another.")) is own
+    assert params("A rubric.", cached=False) == params("") == {}
+
+
+async def test_a_key_for_the_cache_that_the_user_gives_is_kept(server: ProviderServer) -> None:
+    await reply(server, system="A rubric.", cache_system=True, params={"prompt_cache_key": "mine"})
+    assert server.requests[0].body["prompt_cache_key"] == "mine"
+    await reply(server, system="A rubric.", cache_system=True)
+    assert "prompt_cache_key" not in server.requests[1].body
 
 
 def said(message: str, **fields: Any) -> str:
@@ -286,3 +321,10 @@ async def test_the_account_tells_keys_apart_without_naming_them() -> None:
 
 def test_settings_do_not_show_the_key() -> None:
     assert KEY not in repr(ChatSettings("m", "http://a", key=KEY))
+
+
+async def test_a_key_that_the_provider_repeats_in_its_answer_is_not_kept(server: ProviderServer) -> None:
+    server.script(Step(text=f"Your key is {KEY}.", patch={"model": f"m-{KEY}", "system_fingerprint": KEY}))
+    said = await reply(server)
+    assert said.text == "Your key is [secret]."
+    assert (said.model, said.fingerprint) == ("m-[secret]", "[secret]")
