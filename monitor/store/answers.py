@@ -14,9 +14,11 @@ from monitor.domain.run import Failure, Phase, Spend, StoredAnswer
 from monitor.domain.score import Score
 from monitor.store.bulk import insert_many, new_ids
 from monitor.store.database import insert_new
-from monitor.store.tables import answer, failure, run, score
+from monitor.store.tables import answer, failure, judgement, run, score
 
 _CHUNK = 500
+# How the kinds of failures of judges begin; those of targets are kinds of errors as they are.
+OF_JUDGES = "judge_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,22 +180,25 @@ def finish_reasons(connection: Connection, run_id: str) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query.group_by(answer.c.finish_reason))}
 
 
-def failures(connection: Connection, run_id: str) -> list[tuple[str, int, str]]:
-    """Why calls failed in a run: (kind, how many, one of the messages), commonest first."""
+def failures(connection: Connection, run_id: str, *, of_judges: bool = False) -> list[tuple[str, int, str]]:
+    """Why calls to the target, or to judges, failed: (kind, how many, one of the messages), commonest first."""
     columns = (failure.c.kind, sa.func.count().label("calls"), sa.func.max(failure.c.message))
-    query = sa.select(*columns).where(failure.c.run_id == run_id).group_by(failure.c.kind)
+    judges = failure.c.kind.startswith(OF_JUDGES, autoescape=True)
+    whose = judges if of_judges else ~judges
+    query = sa.select(*columns).where((failure.c.run_id == run_id) & whose).group_by(failure.c.kind)
     query = query.order_by(sa.desc("calls"), failure.c.kind)
     return [(kind, count, message) for kind, count, message in connection.execute(query)]
 
 
 def spend(connection: Connection, run_id: str) -> Spend:
     """What one run has cost so far, failed calls included."""
-    return _spend(connection, answer.c.run_id == run_id, failure.c.run_id == run_id)
+    return _spend(connection, answer.c.run_id == run_id, failure.c.run_id == run_id, judgement.c.run_id == run_id)
 
 
 def spend_since(connection: Connection, since: datetime) -> Spend:
     """What all runs have cost since `since`."""
-    return _spend(connection, answer.c.answered_at >= since, failure.c.failed_at >= since)
+    judged = judgement.c.judged_at >= since
+    return _spend(connection, answer.c.answered_at >= since, failure.c.failed_at >= since, judged)
 
 
 def mean_usage(connection: Connection, target: str) -> tuple[float, float] | None:
@@ -207,19 +212,23 @@ def mean_usage(connection: Connection, target: str) -> tuple[float, float] | Non
     return None if given is None or made is None else (float(given), float(made))
 
 
-def _spend(connection: Connection, of_answers: Any, of_failures: Any) -> Spend:
+def _spend(connection: Connection, of_answers: Any, of_failures: Any, of_judgements: Any) -> Spend:
     sums = (answer.c.attempts, answer.c.usd, answer.c.input_tokens, answer.c.output_tokens)
     row = connection.execute(sa.select(sa.func.count(), *(sa.func.sum(c) for c in sums)).where(of_answers)).one()
     sums_lost = sa.select(sa.func.sum(failure.c.attempts), sa.func.sum(failure.c.usd)).where(of_failures)
     lost, lost_usd = connection.execute(sums_lost).one()
     count, calls, usd, given, made = row
-    known = [float(part) for part in (usd, lost_usd) if part is not None]
+    sums_judged = (sa.func.count(), sa.func.sum(judgement.c.attempts), sa.func.sum(judgement.c.usd))
+    judged, judging, judged_usd = connection.execute(sa.select(*sums_judged).where(of_judgements)).one()
+    known = [float(part) for part in (usd, lost_usd, judged_usd) if part is not None]
     return Spend(
         answers=count,
-        calls=int(calls or 0) + int(lost or 0),
+        calls=int(calls or 0) + int(lost or 0) + int(judging or 0),
         usd=sum(known) if known else None,
         input_tokens=int(given or 0),
         output_tokens=int(made or 0),
+        judgements=judged,
+        judged_usd=None if judged_usd is None else float(judged_usd),
     )
 
 

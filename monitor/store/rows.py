@@ -56,9 +56,10 @@ def set_sequences(connection: Connection) -> None:
     """Let PostgreSQL number new rows from behind those that were copied; SQLite does so by itself."""
     if connection.dialect.name != "postgresql":
         return
+    there = set(sa.inspect(connection).get_table_names())
     for table in metadata.sorted_tables:
         key = table.autoincrement_column
-        if key is not None:
+        if key is not None and table.name in there:
             sequence = sa.func.pg_get_serial_sequence(
                 connection.dialect.identifier_preparer.quote(table.name), key.name
             )

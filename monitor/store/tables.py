@@ -201,6 +201,113 @@ outbox = Table(
     Index(None, "state", "due_at"),
 )
 
+# One judge's verdict on one answer. `occasion` is the run as whose moment it counts: the baseline's where its answers
+# are judged by this judge for the first time, else that of the run that paid, `run_id`. Nothing is judged twice on one.
+judgement = Table(
+    "judgement",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False, index=True),
+    Column("occasion", String(36), ForeignKey("run.id"), nullable=False),
+    # Which sitting of that occasion: within one a judge is taken for the same judge.
+    Column("sitting", String(20), nullable=False),
+    Column("judge", String(200), nullable=False),
+    Column("judge_fingerprint", String(64), nullable=False),
+    Column("rubric", String(200), nullable=False),
+    Column("rubric_fingerprint", String(64), nullable=False),
+    # Hash of the case, the answer and its contexts.
+    Column("material", String(64), nullable=False),
+    Column("case_id", Text, nullable=False),
+    # "answer" or "canary": why it was asked first.
+    Column("purpose", String(20), nullable=False),
+    # Criterion to [verdict, evidence]; None, with the reason, where the judge gave none that can be read.
+    Column("votes", JSON(none_as_null=True)),
+    Column("value", Float),
+    Column("reason", Text),
+    # How many judges of the panel were asked before it.
+    Column("position", Integer, nullable=False),
+    # Characters that the answer has.
+    Column("length", Integer, nullable=False),
+    Column("model", Text),
+    Column("fingerprint", Text),
+    Column("input_tokens", Integer),
+    Column("cached_input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("usd", Float),
+    Column("latency", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("judged_at", Utc, nullable=False),
+    # In this order it also finds what was said of some materials on one occasion, however much else was said.
+    # By the naming convention its name would be longer than PostgreSQL's 63 characters.
+    UniqueConstraint(
+        "occasion", "material", "sitting", "rubric_fingerprint", "judge", "judge_fingerprint", name="uq_judgement_once"
+    ),
+    # What was said of some materials lately: the same baseline answers are judged again every week.
+    Index(None, "material", "judged_at"),
+    Index(None, "judged_at"),
+)
+
+# What a panel decided on one answer on one occasion: the score by one scorer.
+mark = Table(
+    "mark",
+    metadata,
+    Column("occasion", String(36), ForeignKey("run.id"), primary_key=True),
+    Column("sitting", String(20), primary_key=True),
+    Column("scorer", String(200), primary_key=True),
+    Column("material", String(64), primary_key=True),
+    Column("value", Float),
+    Column("reason", Text),
+    # The criteria on which the judges did not agree.
+    Column("split", JSON(none_as_null=True)),
+)
+
+# Answers whose verdict is known, pinned with a baseline; what judges said of them are judgements like others.
+canary = Table(
+    "canary",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False, index=True),
+    Column("kind", String(40), nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("case_fingerprint", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+# What people said of answers; `criterion` is empty for the whole answer, of which `value` is the score.
+label = Table(
+    "label",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("suite", String(200), nullable=False),
+    Column("rubric", String(200), nullable=False),
+    Column("case_id", Text, nullable=False),
+    # Hash of the answer's text.
+    Column("answer_hash", String(64), nullable=False),
+    Column("criterion", String(40), nullable=False),
+    Column("verdict", String(20)),
+    Column("value", Float),
+    Column("labelled_by", String(200), nullable=False),
+    Column("labelled_at", Utc, nullable=False),
+    UniqueConstraint("suite", "rubric", "case_id", "answer_hash", "criterion", "labelled_by", name="uq_label_once"),
+)
+
+# How a panel (`judge` is empty), or one of its judges, agrees with people, as of one set of labels.
+calibration = Table(
+    "calibration",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("suite", String(200), nullable=False),
+    Column("scorer", String(200), nullable=False),
+    Column("rubric", String(200), nullable=False),
+    Column("judge", String(200), nullable=False),
+    Column("labels", Integer, nullable=False),
+    Column("kappa", Float),
+    Column("payload", JSON, nullable=False),
+    Column("calibrated_by", String(200), nullable=False),
+    Column("calibrated_at", Utc, nullable=False),
+    Index(None, "suite", "scorer", "calibrated_at"),
+)
+
 # What a finished run has used, so that counters of all history are sums over runs, not over answers.
 usage = Table(
     "usage",

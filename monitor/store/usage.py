@@ -14,10 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.store.tables import answer, failure, run, usage
+from monitor.store.tables import answer, failure, judgement, run, usage
 
 ANSWERED = "answered"
 RETRIED = "retried"
+JUDGED = "judged"
 _NUMBERS = ("calls", "input_tokens", "output_tokens", "billionths")
 _BILLION = 1e9
 
@@ -56,7 +57,7 @@ def sum_up(connection: Connection, run_id: str) -> None:
     # Another process that sums up the same run waits here until this one has committed.
     connection.execute(sa.select(run.c.id).where(run.c.id == run_id).with_for_update())
     connection.execute(usage.delete().where(usage.c.run_id == run_id))
-    live = _live(answer.c.run_id == run_id, failure.c.run_id == run_id)
+    live = _live(answer.c.run_id == run_id, failure.c.run_id == run_id, judgement.c.run_id == run_id)
     usd = sa.cast(live.c.billionths, sa.Float) / _BILLION
     columns = (live.c.run_id, live.c.outcome, live.c.calls, live.c.input_tokens, live.c.output_tokens, usd)
     names = ("run_id", "outcome", "calls", "input_tokens", "output_tokens", "usd")
@@ -94,7 +95,7 @@ def _every(runs: sa.ColumnElement[bool]) -> sa.Subquery:
     """A row for each of these runs and outcome: of the table where the run was summed up, else counted now."""
     wanted = sa.select(run.c.id).where(runs)
     unsummed = wanted.where(~sa.exists().where(usage.c.run_id == run.c.id))
-    live = _live(answer.c.run_id.in_(unsummed), failure.c.run_id.in_(unsummed))
+    live = _live(answer.c.run_id.in_(unsummed), failure.c.run_id.in_(unsummed), judgement.c.run_id.in_(unsummed))
     numbers = (usage.c.calls, usage.c.input_tokens, usage.c.output_tokens, _billionths(usage.c.usd).label("billionths"))
     return sa.union_all(
         sa.select(usage.c.run_id, usage.c.outcome, *numbers).where(usage.c.run_id.in_(wanted)),
@@ -102,8 +103,8 @@ def _every(runs: sa.ColumnElement[bool]) -> sa.Subquery:
     ).subquery()
 
 
-def _live(of_answers: Any, of_failures: Any) -> sa.Subquery:
-    """The same rows as the table's, computed from answers and failures; each of these is read once."""
+def _live(of_answers: Any, of_failures: Any, of_judgements: Any) -> sa.Subquery:
+    """The same rows as the table's, computed from answers, failures and judgements; each of these is read once."""
 
     def total(column: Any) -> Any:
         return sa.func.coalesce(sa.func.sum(column), 0)
@@ -127,12 +128,19 @@ def _live(of_answers: Any, of_failures: Any) -> sa.Subquery:
     )
     zero, unknown = sa.literal(0), sa.cast(sa.null(), sa.BigInteger)
     lost = (sa.func.sum(failure.c.attempts), zero, zero, sa.func.sum(_billionths(failure.c.usd)))
+    judged = (
+        sa.func.sum(judgement.c.attempts),
+        total(judgement.c.input_tokens),
+        total(judgement.c.output_tokens),
+        sa.func.sum(_billionths(judgement.c.usd)),
+    )
     return sa.union_all(
         part(answered.c.run_id, sa.literal(ANSWERED), *(answered.c[name] for name in _NUMBERS)),
         part(answered.c.run_id, sa.literal(RETRIED), answered.c.retries, zero, zero, unknown).where(
             answered.c.retries > 0
         ),
         part(failure.c.run_id, failure.c.kind, *lost).where(of_failures).group_by(failure.c.run_id, failure.c.kind),
+        part(judgement.c.run_id, sa.literal(JUDGED), *judged).where(of_judgements).group_by(judgement.c.run_id),
     ).subquery()
 
 

@@ -77,6 +77,13 @@ def newest_week(connection: Connection, target: str, suite: str, until: datetime
     return _first(connection, weeks.order_by(verdict.c.slot.desc(), verdict.c.id.desc()))
 
 
+def newest_weeks(connection: Connection, target: str, suite: str, until: datetime, limit: int) -> list[StoredVerdict]:
+    """The last decisions of slots up to `until`, those of each run too, the newest first; `limit` at the most."""
+    weeks = _of(target, suite).where(verdict.c.slot <= until)
+    rows = connection.execute(weeks.order_by(verdict.c.slot.desc(), verdict.c.id.desc()).limit(limit))
+    return [_verdict(row) for row in rows]
+
+
 def newest_on_demand(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
     """The newest decision of a run without a slot that came to an end."""
     runs = _of(target, suite).where(verdict.c.slot.is_(None) & verdict.c.stage.in_(_ENDED))

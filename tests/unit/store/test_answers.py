@@ -9,9 +9,9 @@ import pytest
 
 from monitor.domain.run import Phase, Spend
 from monitor.domain.score import Score
-from monitor.store import answers, runs
+from monitor.store import answers, judgements, runs
 from monitor.store.database import DatabaseError
-from tests.unit.store.rows import NOW, answer, failure, run
+from tests.unit.store.rows import NOW, answer, failure, judgement, run
 
 RIGHT, NONE = Score(1.0), Score.unscored("no number in it")
 
@@ -135,6 +135,32 @@ def test_failures_are_counted_by_kind(begun):
         answers.add_failures(connection, [failure("a"), failure("b"), failure("c", kind="overloaded", message="busy")])
     with begun.read() as connection:
         assert answers.failures(connection, "run-1") == [("timeout", 2, "too slow"), ("overloaded", 1, "busy")]
+
+
+def test_failures_of_judges_are_told_apart_from_those_of_the_target(begun):
+    lost = [failure("a", kind="judge_timeout", message="[judges.strict] too slow"), failure("b", kind="judge_timeout")]
+    # Not a judge's: an underscore stands for itself.
+    with begun.write() as connection:
+        answers.add_failures(connection, [*lost, failure("a"), failure("c", kind="judgeXother")])
+    with begun.read() as connection:
+        of_judges = answers.failures(connection, "run-1", of_judges=True)
+        assert [(kind, count) for kind, count, _ in of_judges] == [("judge_timeout", 2)]
+        assert [kind for kind, _, _ in answers.failures(connection, "run-1")] == ["judgeXother", "timeout"]
+
+
+def test_the_spend_counts_judges_and_says_what_they_cost(begun):
+    add(begun, answer("a", usd=0.5, input_tokens=10, output_tokens=4))
+    with begun.write() as connection:
+        runs.begin(connection, run(2))
+        answers.add_failures(connection, [failure("b", kind="judge_timeout", attempts=2, usd=0.125)])
+        assert answers.spend(connection, "run-1") == Spend(1, 3, 0.625, 10, 4)
+        paid = [judgement("m-1", usd=0.25, attempts=2, input_tokens=900), judgement("m-2", usd=None)]
+        judgements.add(connection, [*paid, judgement("m-3", occasion="run-2", usd=1.0)])
+        judgements.add(connection, [judgement("m-3", run_id="run-2", usd=8.0, judged_at=NOW - timedelta(days=40))])
+        assert answers.spend(connection, "run-1") == Spend(1, 7, 1.875, 10, 4, judgements=3, judged_usd=1.25)
+        # By the time of each call, whatever run it was for.
+        assert answers.spend_since(connection, NOW) == Spend(1, 7, 1.875, 10, 4, judgements=3, judged_usd=1.25)
+        assert answers.spend(connection, "run-2") == Spend(0, 1, 8.0, 0, 0, judgements=1, judged_usd=8.0)
 
 
 def test_what_a_run_has_cost_counts_failed_calls_too(begun):

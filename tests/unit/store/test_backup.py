@@ -16,18 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from monitor.domain.case import Case, Suite
+from monitor.domain.judgement import Marked, Purpose, StoredCanary
 from monitor.domain.run import RunState
 from monitor.domain.score import Score
-from monitor.store import answers, leases, runs, usage
+from monitor.store import answers, calibrations, judgements, leases, runs, usage
 from monitor.store.backup import BackupError, back_up, restore
 from monitor.store.database import HEAD, Database, NoDatabaseError, connect, open_database, revision
 from monitor.store.migrate import upgrade
 from monitor.store.rows import copy_rows
 from monitor.store.tables import metadata
 from tests.fakes import databases
-from tests.unit.store.rows import NOW, answer, failure, run, tell
+from tests.unit.store.rows import NOW, answer, calibration, failure, judgement, label, run, tell
 
 ROOT = Path(__file__).parents[3]
 ODD = "Grüße, 東京 \N{ROCKET}\n\t\"'\\ \x01 NULL"
@@ -72,6 +74,7 @@ def fill(database: Database, seed: int = 1) -> None:
         ]
         answers.add(connection, several, [{"exact": Score(rng.random()), ODD: Score(None, ODD)}] * 5)
         answers.add_failures(connection, [failure("z", message=ODD, usd=1e-12)])
+        fill_judges(connection)
         runs.pin(connection, run(), NOW + timedelta(microseconds=1), ODD)
         tell(connection, "alert-1", ["slack", "email"])
         usage.sum_up(connection, "run-1")
@@ -79,6 +82,20 @@ def fill(database: Database, seed: int = 1) -> None:
         for table in metadata.sorted_tables:
             if table.name == "timetable":
                 connection.execute(table.insert(), {"since": NOW, "cron": "0 6 * * mon", "timezone": "UTC"})
+
+
+def fill_judges(connection: Connection) -> None:
+    """What the tables of judges can hold."""
+    said = [
+        judgement("m-1", votes={ODD: ("met", ODD)}, case_id=ODD, model=ODD, fingerprint=ODD, usd=1e-12),
+        judgement("m-2", votes=None, value=None, reason=ODD, purpose=Purpose.CANARY, cached_input_tokens=2**31 - 1),
+    ]
+    judgements.add(connection, said)
+    marked = {"m-1": Marked(1 / 3, None, (ODD, "polite")), "m-2": Marked(None, ODD)}
+    judgements.add_marks(connection, "run-1", "tone@1", marked)
+    judgements.pin_canaries(connection, "run-1", [StoredCanary("null", ODD, "print", ODD)])
+    calibrations.add_labels(connection, [label(ODD), label(criterion="", verdict=None, value=0.1, labelled_by=ODD)])
+    calibrations.add(connection, [calibration(), calibration(None, judge="strict", payload={ODD: [1.5, None]})])
 
 
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:

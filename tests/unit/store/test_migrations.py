@@ -31,7 +31,7 @@ EARLIER = [
 ]
 AT = "2026-11-16 06:00:00.000000"
 # A table of the newest revision alone: where it is there already, the upgrade breaks off.
-LAST_TABLE = "timetable"
+LAST_TABLE = "label"
 
 # What each table held, in the words of the revision: what is there is never rewritten when tables change later on.
 ROWS_0001: dict[str, list[dict[str, Any]]] = {
@@ -97,7 +97,25 @@ ROWS_0001: dict[str, list[dict[str, Any]]] = {
         | {"due_at": AT, "error": "busy"}
     ],
 }
-ROWS = {"0001": ROWS_0001}
+ROWS_0002: dict[str, list[dict[str, Any]]] = {
+    **ROWS_0001,
+    "run": [{**row, "requested_by": None} for row in ROWS_0001["run"]],
+    "lease": [
+        {"name": "leader", "holder": "h", "token": 3, "beats": 7, "beat_at": AT, "worked_at": None, "note": "{}"}
+    ],
+    "timetable": [{"since": AT, "cron": "0 6 * * mon", "timezone": "UTC"}],
+    "usage": [
+        {"run_id": run, "outcome": outcome, "calls": calls, "input_tokens": tokens, "output_tokens": tokens, "usd": usd}
+        for run, outcome, calls, tokens, usd in (
+            ("base", "answered", 2, 30, 0.75),
+            ("base", "retried", 2, 0, None),
+            ("week", "answered", 1, 0, None),
+            ("week", "refused", 1, 0, None),
+            ("week", "timeout", 5, 0, 0.125),
+        )
+    ],
+}
+ROWS = {"0001": ROWS_0001, "0002": ROWS_0002}
 USED = [
     ("base", "answered", 2, 30, 30, 0.75),
     ("base", "retried", 2, 0, 0, None),
@@ -118,9 +136,9 @@ def write(connection: sa.Connection, rows: dict[str, list[dict[str, Any]]]) -> N
 def _value(connection: sa.Connection, name: str) -> str:
     """PostgreSQL wants to be told what a text is; SQLite keeps it as it is."""
     if connection.dialect.name == "postgresql":
-        if name.endswith("_at") or name in ("slot", "first_seen"):
+        if name.endswith("_at") or name in ("slot", "first_seen", "since"):
             return f"CAST(:{name} AS timestamptz)"
-        if name in ("cases", "progress", "contexts", "payload"):
+        if name in ("cases", "progress", "contexts", "payload", "note"):
             return f"CAST(:{name} AS json)"
     return f":{name}"
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from monitor.domain.run import Phase, RunKind, RunState
-from monitor.store import answers, runs, usage
+from monitor.store import answers, judgements, runs, usage
 from monitor.store.usage import Used
-from tests.unit.store.rows import NOW, answer, failure, run
+from tests.unit.store.rows import NOW, answer, failure, judgement, run
 
 WEEK = timedelta(days=7)
 
@@ -25,6 +25,11 @@ def store(database, stored, failures=()):
     with database.write() as connection:
         answers.add(connection, stored, [{}] * len(stored))
         answers.add_failures(connection, failures)
+
+
+def judge(database, *said):
+    with database.write() as connection:
+        judgements.add(connection, said)
 
 
 def finish(database, done):
@@ -64,6 +69,40 @@ def test_answers_retries_and_failures_are_told_apart(begun):
     assert totals(begun) == wanted
     with begun.read() as connection:
         assert len(connection.execute(usage.usage.select()).all()) == 4
+
+
+def test_what_judges_used_is_told_apart_and_counts_for_the_run_that_paid(database):
+    looked = run(3, slot=None, kind=RunKind.JUDGE)
+    begin(database, run(), run(2, slot=None, kind=RunKind.BASELINE), looked)
+    store(
+        database, [answer("a", usd=0.5, input_tokens=10)], [failure("b", kind="judge_timeout", attempts=2, usd=0.125)]
+    )
+    judge(
+        database,
+        judgement("m-1", attempts=3, input_tokens=1000, cached_input_tokens=900, output_tokens=80, usd=0.25),
+        judgement("m-2", votes=None, value=None, reason="it cannot be read", usd=0.25),
+        # It is the baseline's moment, and this week pays.
+        judgement("m-1", occasion="run-2", input_tokens=500, usd=0.5),
+        judgement("m-3", run_id="run-3", occasion="run-3"),
+    )
+    wanted = [
+        Used("ft", "judge", "judged", 1, 0, 0, None),
+        Used("ft", "week", "answered", 1, 10, 0, 0.5),
+        Used("ft", "week", "judge_timeout", 2, 0, 0, 0.125),
+        Used("ft", "week", "judged", 5, 1500, 80, 1.0),
+    ]
+    assert totals(database) == wanted
+    with database.read() as connection:
+        shares = usage.of_runs(connection, ["run-1", "run-2"])
+        assert {(one.run_id, one.outcome, one.calls) for one in shares} == {
+            ("run-1", "answered", 1),
+            ("run-1", "judge_timeout", 2),
+            ("run-1", "judged", 5),
+        }
+        assert sum(one.calls for one in shares) == answers.spend(connection, "run-1").calls
+    for one in (looked, run()):
+        finish(database, one)
+        assert totals(database) == wanted
 
 
 def test_runs_add_up_by_target_and_kind_whatever_state_they_are_in(database):
@@ -114,10 +153,16 @@ def test_no_total_shrinks_by_a_digit_when_a_run_is_done(database, seed):
     for one in begun:
         prices = [draw.randint(1, 4000) * 7.5e-8 + draw.randint(1, 900) * 3e-7 for _ in range(60)]
         store(database, [answer(f"case-{i}", run_id=one.id, usd=usd) for i, usd in enumerate(prices)])
-    (before,) = totals(database)
+        said = [
+            judgement(f"m-{i}", run_id=one.id, occasion=one.id, usd=draw.choice(prices) * draw.random())
+            for i in range(60)
+        ]
+        judge(database, *said)
+    before = totals(database)
+    assert [one.outcome for one in before] == ["answered", "judged"]
     for one in draw.sample(begun, len(begun)):
         finish(database, one)
-        assert totals(database) == [before]
+        assert totals(database) == before
 
 
 def test_what_the_runs_since_an_instant_have_cost(database):

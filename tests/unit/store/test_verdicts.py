@@ -43,6 +43,30 @@ def test_the_newest_of_one_target_and_suite(begun):
         ]
 
 
+def test_the_last_decisions_of_weeks_whatever_runs_on_demand_said(database):
+    with database.write() as connection:
+        for number in (1, 3, 2):
+            slot = NOW + number * WEEK
+            assert runs.begin(connection, run(number, slot=slot))
+            for level in (Level.INCONCLUSIVE, Level.PASS):
+                verdicts.add(connection, decided(f"run-{number}", level, slot=slot), True, slot)
+        assert runs.begin(connection, run(9, slot=None, kind=RunKind.AD_HOC))
+        verdicts.add(connection, decided("run-9", Level.ROLLBACK, slot=None), False, NOW + 2 * WEEK)
+        verdicts.add(connection, decided("run-1", Level.ROLLBACK, suite="general", slot=NOW + WEEK), False, NOW)
+
+        def newest(until: int, limit: int) -> list[tuple[str, Level]]:
+            found = verdicts.newest_weeks(connection, "ft", "support", NOW + until * WEEK, limit)
+            return [(one.run_id, one.level) for one in found]
+
+        assert newest(2, 3) == [
+            ("run-2", Level.PASS),
+            ("run-2", Level.INCONCLUSIVE),
+            ("run-1", Level.PASS),
+        ]
+        assert len(newest(3, 20)) == 6
+        assert newest(0, 20) == []
+
+
 def test_of_each_earlier_slot_against_the_same_baseline_the_last_decision(database):
     with database.write() as connection:
         for number, baseline in ((1, 1), (2, 1), (3, 2), (4, None), (5, 1)):
