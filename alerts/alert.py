@@ -21,6 +21,7 @@ class Kind(StrEnum):
     RECOVERED = "recovered"  # clear twice: the alert is closed
     RECOVERING = "recovering"  # clear for the first time while the alert is open
     UNMEASURED = "unmeasured"  # not measurable twice in a row, or the provider is unavailable
+    JUDGE = "judge"  # the judges changed, or leave answers without a score; the verdict comes by itself
     MISSED = "missed"  # slots of the schedule that nobody was there for, and that are not made up for
     NOTE = "note"  # inconclusive once
 
@@ -101,7 +102,8 @@ class Alert:
 
     `id` stays the same over every retry, so that a duplicate can be recognised. Scores lie in [0, 1]; `drop` and
     `confirmation` are in points. `since` is when it first went bad. Every datetime is aware and kept in UTC; a naive
-    one raises ValueError. What a model or a provider said may stand in any text: each channel escapes it.
+    one raises ValueError. What a model or a provider said may stand in any text: each channel escapes it. `event` says
+    in a few words what has happened, where the kind alone does not.
     """
 
     id: str
@@ -130,6 +132,7 @@ class Alert:
     examples: tuple[Example, ...] = ()
     run: str | None = None
     links: tuple[Link, ...] = ()
+    event: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):

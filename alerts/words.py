@@ -79,7 +79,13 @@ def _headline(alert: Alert) -> str:
 def _mark(alert: Alert) -> str:
     if alert.kind in (Kind.WORSE, Kind.AGAIN):
         return {"rollback": "🔴", "investigate": "🟠"}.get(alert.verdict, "⚪")
-    return {Kind.RECOVERED: "✅", Kind.RECOVERING: "🟢", Kind.UNMEASURED: "⚫", Kind.MISSED: "⚫"}.get(alert.kind, "⚪")
+    return {
+        Kind.RECOVERED: "✅",
+        Kind.RECOVERING: "🟢",
+        Kind.UNMEASURED: "⚫",
+        Kind.MISSED: "⚫",
+        Kind.JUDGE: "🟣",
+    }.get(alert.kind, "⚪")
 
 
 def _event(alert: Alert) -> str:
@@ -91,6 +97,8 @@ def _event(alert: Alert) -> str:
         return "NOT MEASURED"
     if alert.kind is Kind.MISSED:
         return "MISSED"
+    if alert.kind is Kind.JUDGE:
+        return _short(alert.event) or "LOOK AT THE JUDGES"
     verdict = _short(alert.verdict).upper()
     if alert.stage == "pending":
         verdict += ", rollback pending"
@@ -100,6 +108,11 @@ def _event(alert: Alert) -> str:
 def _lead(alert: Alert) -> str:
     if alert.kind is Kind.MISSED:
         return "It was not measured when the schedule wanted it, and that is not made up for."
+    if alert.kind is Kind.JUDGE:
+        return (
+            f"This is about what measures {_short(alert.target)}, not about {_short(alert.target)} itself: "
+            f"the verdict is {_short(alert.verdict)}."
+        )
     if alert.score is None:
         then = "" if alert.baseline_score is None else f" At deployment the score was {points(alert.baseline_score)}."
         return f"There is no score from this run.{then}{_since(alert)}"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from monitor import cycle, grading
-from monitor.cycle import App
+from monitor.app import App
+from monitor.conclude import identical
 from monitor.decide.plan import Prospect, prospect, repeats_for, typical
 from monitor.decide.transition import BAD
 from monitor.decide.week import MISSING_SHARE
-from monitor.domain.run import Baseline, HaltKind, Phase, Run, RunKind, RunState
+from monitor.domain.run import Baseline, Halt, HaltKind, Phase, Run, RunKind, RunState
+from monitor.judging import forecast, watching
+from monitor.judging.forecast import NOTHING, Cost
+from monitor.judging.marking import score_answers
+from monitor.judging.seat import Sitting
+from monitor.judging.setup import Judging
 from monitor.logs import events
 from monitor.replay.budget import Budget, Caps
 from monitor.replay.stage import Stage, replay_stage
@@ -19,7 +26,7 @@ from monitor.site import Site
 from monitor.stats.baseline import PILOT_REPEATS, UnknownVariationError
 from monitor.stats.moments import Moments
 from monitor.stats.spec import POINTS, GapTooSmallError
-from monitor.store import answers, runs, verdicts
+from monitor.store import answers, judgements, runs, verdicts
 
 # The provider has a state of the day; the baseline should not rest on a single one.
 BATCHES = 4
@@ -37,8 +44,9 @@ class DeclinedError(Exception):
 class Offer:
     """What is about to be spent: calls, and USD where there is a price. `final`: the pilot has told how many it takes.
 
-    `stored`, `spent`: answers and USD so far. `open_alert`: the level of the newest verdict where it is bad.
-    `outlook` is what the baseline will be able to confirm, where that can be known yet.
+    `judging`: what the judges take beside the target's `calls`; `usd` is for both. `stored`, `spent`: answers and USD
+    so far. `open_alert`: the level of the newest verdict where it is bad. `outlook` is what the baseline will be able
+    to confirm, where that can be known yet.
     """
 
     site: Site
@@ -50,11 +58,20 @@ class Offer:
     spent: float = 0.0
     open_alert: str | None = None
     outlook: Prospect | None = None
+    judging: Cost = NOTHING
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody is paid for it."""
+        return self.site.free and self.judging.calls == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A baseline that is pinned, or that goes on with its next batch at `run.due_at`."""
+    """A baseline that is pinned, or that goes on with its next batch at `run.due_at`.
+
+    `weak_judges`: what canaries could not show of a judge, in words.
+    """
 
     site: Site
     run: Run
@@ -63,6 +80,7 @@ class Collected:
     answers_a_case: int
     at_once: bool
     identical: bool
+    weak_judges: tuple[str, ...] = ()
 
 
 async def collect(app: App, site: Site, by: str, agree: Callable[[Offer], bool], *, spread: bool) -> Collected:
@@ -106,6 +124,9 @@ def pin(app: App, site: Site, run: Run, by: str) -> tuple[Baseline, Prospect]:
         )
     outlook = _checked(app, site, run)
     with app.place.database.write() as connection:
+        if site.judging is not None:
+            # The first run against it has them judged.
+            watching.pin(connection, run.id, site.scorable, site.judging.canaries)
         return runs.pin(connection, run, app.place.now(), by), outlook
 
 
@@ -129,28 +150,71 @@ async def _next(app: App, site: Site, run: Run) -> Collected:
         events.collected(run, pinned=False)
         return Collected(site, run, None, outlook_of(app, site, run.id), goals[0], not spread, identical=False)
     outlook = _checked(app, site, run)
+    weak = await _watch(app, site, run)
     now = app.place.now()
     with app.place.database.write() as connection:
         run = runs.finish(connection, run, now)
         baseline = runs.pin(connection, run, now, by)
         texts = answers.distinct_texts(connection, run.id, Phase.MAIN)
     events.collected(run, pinned=True)
-    same = not site.local and cycle.identical(texts)
-    return Collected(site, run, baseline, outlook, goals[0], not spread, identical=same)
+    same = not site.local and identical(texts)
+    return Collected(site, run, baseline, outlook, goals[0], not spread, same, weak)
 
 
 async def _answers(app: App, site: Site, run: Run, repeats: int) -> None:
-    """Up to `repeats` answers to each case; raises CollectError where the target or the budget ended it early."""
-    table = app.config.budget
-    with app.place.database.read() as connection:
-        spent = answers.spend(connection, run.id)
-    caps = Caps(table.baseline_usd, table.calls_per_run, "baseline_usd")
-    budget = Budget(caps, app.month, calls=spent.calls, usd=spent.usd or 0.0)
+    """Up to `repeats` scored answers to each case.
+
+    Raises CollectError where the target, a judge or the budget ended it early.
+    """
+    budget = _budget(app, run)
     stage = Stage(run.id, Phase.MAIN, site.scorable, repeats, f"{site.name} baseline ×{repeats}")
     events.taken_up(app.place.database, run)
     with events.within(run):
         async with site.connect(budget) as ask:
             halt = await replay_stage(app.place, stage, site.grader, ask, site.pricer, site.concurrency)
+        if halt is None and site.judging is not None:
+            halt = await _judged(app, site, site.judging, run, budget)
+    _refuse_halted(site, halt)
+
+
+async def _judged(app: App, site: Site, judging: Judging, run: Run, budget: Budget) -> Halt | None:
+    """Have the answers judged; returns why it ended early, if it did."""
+    here = Sitting(run.id, run.id, site.name)
+    by_id = {case.id: case for case in site.scorable}
+    async with judging.convene(budget) as jury:
+        for scorer in judging.scorers.values():
+            halt = await score_answers(app.place, here, jury, scorer, (run.id, Phase.MAIN), by_id)
+            if halt is not None:
+                return halt
+    return None
+
+
+async def _watch(app: App, site: Site, run: Run) -> tuple[str, ...]:
+    """Pin canaries with what each judge makes of them, by which it is held later on; what they cannot show of it."""
+    if site.judging is None:
+        return ()
+    with app.place.database.write() as connection:
+        watching.pin(connection, run.id, site.scorable, site.judging.canaries)
+    here = Sitting(run.id, run.id, site.name)
+    by_id = {case.id: case for case in site.scorable}
+    weak = []
+    async with site.judging.convene(_budget(app, run)) as jury:
+        for scorer in site.judging.scorers.values():
+            pinned, halt = await watching.first_look(app.place, here, jury, scorer, by_id)
+            _refuse_halted(site, halt)
+            weak += [f"[judges.{name}] with {scorer.name}: {one.reason}" for name, one in pinned.items() if one.reason]
+    return tuple(weak)
+
+
+def _budget(app: App, run: Run) -> Budget:
+    table = app.config.budget
+    with app.place.database.read() as connection:
+        spent = answers.spend(connection, run.id)
+    caps = Caps(table.baseline_usd, table.calls_per_run, "baseline_usd")
+    return Budget(caps, app.month, calls=spent.calls, usd=spent.usd or 0.0)
+
+
+def _refuse_halted(site: Site, halt: Halt | None) -> None:
     if halt is not None:
         first = "raise the cap, and " if halt.kind is HaltKind.BUDGET else ""
         raise CollectError(
@@ -192,7 +256,7 @@ def _ask(app: App, agree: Callable[[Offer], bool], offer: Offer) -> None:
 def _refuse_over_cap(app: App, offer: Offer) -> None:
     """Nothing is spent on a collection that its cap would end before it can be pinned."""
     table = app.config.budget
-    calls = offer.calls + offer.stored
+    calls = offer.calls + offer.stored + offer.judging.calls
     if calls > table.calls_per_run:
         raise CollectError(
             f"{offer.site.name}: {offer.answers_a_case} answers a case take {calls} calls, more than [budget] "
@@ -215,10 +279,26 @@ def _offer(app: App, site: Site, run: Run, repeats: int, *, final: bool) -> Offe
     bad = newest.level.value if newest is not None and newest.level in BAD else None
     have = sum(min(len(repeats_), repeats) for repeats_ in stored.values())
     calls = repeats * len(site.scorable) - have
-    each = site.pricer.expected(site.scorable, usage)
+    each = 0.0 if site.free else site.pricer.expected(site.scorable, usage)
     outlook = _outlook_with(app, site, run, repeats) if final else None
-    usd = None if each is None else calls * each
-    return Offer(site, repeats, calls, usd, final, have, spent, bad, outlook)
+    judging = _judging(app, site, run, calls)
+    usd = None if each is None or judging.usd is None else calls * each + judging.usd
+    return Offer(site, repeats, calls, usd, final, have, spent, bad, outlook, judging)
+
+
+def _judging(app: App, site: Site, run: Run, new: int) -> Cost:
+    """What judging takes beside `new` answers; where some are stored, as many of the new ones differ as of these."""
+    if site.judging is None:
+        return NOTHING
+    database = app.place.database
+    with database.read() as connection:
+        texts = answers.distinct_texts(connection, run.id, Phase.MAIN)
+        pinned = bool(judgements.canaries(connection, run.id))
+    total, different = (sum(column) for column in zip(*texts.values(), strict=True)) if texts else (1, 1)
+    cost = forecast.of_answers(database, site.judging, math.ceil(new * different / total), site.scorable)
+    for scorer in site.judging.scorers.values():
+        cost += forecast.outstanding(database, scorer, site.judging, run.id, site.scorable)
+    return cost if pinned else cost + forecast.of_canaries(database, site.judging, site.scorable)
 
 
 def _outlook_with(app: App, site: Site, run: Run, repeats: int) -> Prospect | None:

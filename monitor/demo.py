@@ -29,8 +29,8 @@ from monitor.exits import FAILED
 from monitor.inbox import Inbox, inbox
 
 if TYPE_CHECKING:
+    from monitor.app import App
     from monitor.config.models import Config
-    from monitor.cycle import App
 
 WEEKS = 12
 TARGET, SUITE = "handbook-bot", "support"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from monitor.domain.case import Case
 from monitor.domain.run import Phase
@@ -18,28 +18,68 @@ from monitor.store.database import Database
 
 if TYPE_CHECKING:
     from monitor.stats.moments import Moments
+    from monitor.stats.quantiles import FloatArray
 
 # Answers that are scored again in one transaction, when a metric was added or its options changed.
 _BATCH = 500
 
 
+class Scorer(Protocol):
+    """A metric, or a rubric with its panel; its scores are stored under `key`."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Names the scorer with all that can change its scores."""
+        ...
+
+    def fault(self, case: Case) -> str | None:
+        """Why no answer to this case can be scored; None where it can."""
+        ...
+
+
 @dataclass(frozen=True)
 class Grader:
-    """How the answers of one suite are scored: its metrics by name, and the weight of each in the headline.
+    """How the answers of one suite are scored: its scorers by name, and the weight of each in the headline.
 
-    The weights add up to 1. Scores are stored under the metric's key, which names its options and version too.
+    The weights add up to 1. Scores are stored under the scorer's key, which names its options and version too. Metrics
+    are computed as answers come; rubrics take judges, and come afterwards.
     """
 
     metrics: Mapping[str, Metric]
     weights: Mapping[str, float]
+    rubrics: Mapping[str, Scorer] = field(default_factory=dict)
+
+    @cached_property
+    def scorers(self) -> dict[str, Scorer]:
+        """Metrics and rubrics by name."""
+        return {**self.metrics, **self.rubrics}
 
     @cached_property
     def keys(self) -> dict[str, float]:
         """The headline's scorer keys with their weights."""
-        return {self.metrics[name].key: weight for name, weight in self.weights.items()}
+        return {self.scorers[name].key: weight for name, weight in self.weights.items()}
+
+    @cached_property
+    def judged(self) -> tuple[str, ...]:
+        """The names of the rubrics that have a share in the headline."""
+        return tuple(name for name in self.rubrics if name in self.weights)
+
+    @cached_property
+    def metrics_alone(self) -> Grader | None:
+        """The headline without the judges' share, whose weights then add up to less than 1; None where nothing is left.
+
+        What it falls by is the part of the headline's drop that no judge has a say in.
+        """
+        left = {name: weight for name, weight in self.weights.items() if name in self.metrics}
+        return Grader(self.metrics, left) if left and self.judged else None
 
     def grade(self, text: str, case: Case) -> dict[str, Score]:
-        """Every scorer's score of one answer, by scorer key."""
+        """Every metric's score of one answer, by scorer key."""
         return {metric.key: metric(text, case) for metric in self.metrics.values()}
 
     def headline(self, scores: Mapping[str, Score]) -> float | None:
@@ -85,8 +125,21 @@ def _regrade(database: Database, metric: Metric, run_id: str, phase: Phase, case
         after = batch[-1][0]
 
 
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Answers summed up by case: the headline's moments, and how many answers (cases,) judges left without a score."""
+
+    moments: Moments
+    unscored: FloatArray
+
+
 def moments(grader: Grader, scored: Iterable[Scored], cases: Sequence[Case]) -> Moments:
-    """The headline's moments by case, in the order of `cases`; answers to a case as it stood before are left out.
+    """The headline's moments by case, as `summed` has them."""
+    return summed(grader, scored, cases).moments
+
+
+def summed(grader: Grader, scored: Iterable[Scored], cases: Sequence[Case]) -> Summed:
+    """Answers summed up by case, in the order of `cases`; answers to a case as it stood before are left out.
 
     The stream is summed up as it comes, so memory depends on the number of cases alone.
     """
@@ -96,29 +149,39 @@ def moments(grader: Grader, scored: Iterable[Scored], cases: Sequence[Case]) -> 
 
     place = {case.id: i for i, case in enumerate(cases)}
     fingerprints = [case.fingerprint for case in cases]
-    n, total, squares = (np.zeros(len(cases)) for _ in range(3))
+    n, total, squares, unscored = (np.zeros(len(cases)) for _ in range(4))
+    judged = [grader.scorers[name].key for name in grader.judged]
     for one in scored:
         i = place.get(one.case_id)
-        value = None if i is None or fingerprints[i] != one.case_fingerprint else grader.headline(one.scores)
-        if i is not None and value is not None:
+        if i is None or fingerprints[i] != one.case_fingerprint:
+            continue
+        value = grader.headline(one.scores)
+        if value is None:
+            unscored[i] += any(key not in one.scores or one.scores[key].value is None for key in judged)
+        else:
             n[i] += 1
             total[i] += value
             squares[i] += value * value
-    return Moments.from_sums(n, total, squares)
+    return Summed(Moments.from_sums(n, total, squares), unscored)
 
 
 def load_moments(database: Database, grader: Grader, run_id: str, phase: Phase, cases: Sequence[Case]) -> Moments:
     """The moments of what a run has stored in one phase."""
+    return load_summed(database, grader, run_id, phase, cases).moments
+
+
+def load_summed(database: Database, grader: Grader, run_id: str, phase: Phase, cases: Sequence[Case]) -> Summed:
+    """What a run has stored in one phase, summed up."""
     with database.read() as connection:
-        return moments(grader, answers.scored(connection, run_id, phase, list(grader.keys)), cases)
+        return summed(grader, answers.scored(connection, run_id, phase, list(grader.keys)), cases)
 
 
 def scorer_means(database: Database, grader: Grader, run_id: str, cases: Sequence[Case]) -> dict[str, float | None]:
-    """The mean of every scorer over those of `cases` that it scored, by metric name; each case counts once.
+    """The mean of every scorer over those of `cases` that it scored, by its name; each case counts once.
 
     None where it scored none. Answers to a case as it stood before are left out, as they are of the headline.
     """
-    keys = {metric.key: name for name, metric in grader.metrics.items()}
+    keys = {scorer.key: name for name, scorer in grader.scorers.items()}
     current = {case.id: case.fingerprint for case in cases}
     found: dict[str, list[float]] = {name: [] for name in keys.values()}
     with database.read() as connection:

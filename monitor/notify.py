@@ -158,6 +158,8 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
         return (Action("Collect a baseline", f"heldout baseline collect {target} {suite}"),)
     if CauseKind.BUDGET in causes:
         return (Action("Raise the cap under [budget], or ask for fewer answers under [decision]"), again)
+    if CauseKind.JUDGE in causes:
+        return (Action("See what the judge makes of answers whose verdict is known", "heldout judge check"), again)
     if CauseKind.PROVIDER in causes:
         return (Action("See whether the provider answers", "heldout check"), _once_it_answers(said) or again)
     if told.kind is Tell.AGAIN and not _surely_down(said):

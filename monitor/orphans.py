@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.cycle import App
+from monitor.app import App
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Stage
 from monitor.store import runs, verdicts

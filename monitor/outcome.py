@@ -12,7 +12,7 @@ from monitor.config.secrets import SecretError
 from monitor.exits import FAILED, OF_VERDICT, PASS
 
 if TYPE_CHECKING:
-    from monitor.cycle import App
+    from monitor.app import App
     from monitor.rounds import Broken, Round
 
 # Delivery before the end of a run, in seconds: a timer without the daemon alerts too.

@@ -10,15 +10,19 @@ from typing import TypeVar
 
 from alerts.route import route
 from monitor import collect, cycle, notify, orphans, schedule
+from monitor.app import App
+from monitor.conclude import conclude
 from monitor.config.secrets import SecretError
-from monitor.cycle import App, Done
+from monitor.cycle import Done
 from monitor.decide.due import Timetable
-from monitor.decide.week import Evidence, Step, shown
+from monitor.decide.state import Step
+from monitor.decide.week import shown
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage
 from monitor.logs import events
 from monitor.replay.runner import RunInterruptedError
 from monitor.schedule import Look
+from monitor.setting import set_up
 from monitor.site import Site
 from monitor.stats.spec import ThresholdError
 from monitor.store import outbox, runs, verdicts
@@ -199,12 +203,12 @@ def _why_unstarted(error: Exception) -> str | None:
 
 def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     """End a run whose successor is due: what it found stands, and what it did not is said."""
-    setting = cycle.set_up(app, site, run)
+    setting = set_up(app, site, run)
     with app.place.database.read() as connection:
         before = verdicts.of_run(connection, run.id)
     level = before[-1].level if before else Level.INCONCLUSIVE
     why = f"The next slot ({slot:%Y-%m-%d %H:%M} UTC) came before this run was finished."
-    measured = cycle.measure(app, site, run, setting)
+    found, judged = cycle.recalled(app, site, run, setting)
     pending = bool(before) and before[-1].stage is Stage.PENDING
     lost = ("A rollback was pending, and was not confirmed in time.",) if pending else ()
     # What kept it from being finished still did: a week of the provider stays one.
@@ -214,9 +218,9 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     )
     ended = Step(level, Stage.FINAL, (*(cause.evidence for cause in causes), why, *lost), causes)
     if setting.prospect is not None and setting.moments is not None:
-        ended = shown(setting.prospect.plan, Evidence(setting.moments, measured.main, measured.confirm), ended)
+        ended = shown(setting.prospect.plan, found, ended)
     events.superseded(run, slot)
-    cycle.conclude(app, site, run, setting, measured, ended)
+    conclude(app, site, run, setting, found, ended, judged)
 
 
 def _ad_hoc(app: App, site: Site) -> Run:

@@ -16,8 +16,8 @@ from monitor.exits import FAILED, PASS
 from monitor.hang import HUNG
 
 if TYPE_CHECKING:
+    from monitor.app import App
     from monitor.config.models import Config
-    from monitor.cycle import App
     from monitor.rounds import Round
 
 

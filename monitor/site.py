@@ -9,6 +9,7 @@ from functools import cached_property
 
 from monitor.domain.case import Case, Suite
 from monitor.grading import Grader
+from monitor.judging.setup import Judging
 from monitor.replay.ask import Asked
 from monitor.replay.budget import Budget, Pricer
 
@@ -22,7 +23,7 @@ class Site:
 
     `connect(budget)` opens the target and gives a function that asks it, within its account's limits and the budget.
     `local`: its answers come from this machine, so nothing in between can have cached them.
-    `free`: nobody is paid for them.
+    `free`: nobody is paid for them. `judging`: its rubrics and their judges; None where it has no rubric.
     """
 
     target: str
@@ -37,6 +38,7 @@ class Site:
     local: bool
     free: bool
     connect: Callable[[Budget], AbstractAsyncContextManager[Ask]]
+    judging: Judging | None = None
 
     @property
     def name(self) -> str:
@@ -46,5 +48,5 @@ class Site:
     @cached_property
     def scorable(self) -> tuple[Case, ...]:
         """The cases that the headline can score; asking the others would buy nothing."""
-        headline = [self.grader.metrics[name] for name in self.grader.weights]
-        return tuple(case for case in self.suite.cases if all(m.fault(case) is None for m in headline))
+        headline = [self.grader.scorers[name] for name in self.grader.weights]
+        return tuple(case for case in self.suite.cases if all(s.fault(case) is None for s in headline))

@@ -19,16 +19,21 @@ from monitor.store.database import Database, connect, open_database
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
 if TYPE_CHECKING:
     from alerts.channel import Channel
+    from monitor.app import App
+    from monitor.config.judges import JudgeConfig
     from monitor.config.models import Config, SuiteConfig, TargetConfig
-    from monitor.cycle import App
     from monitor.deadman import Deadman, Silent
     from monitor.domain.case import Case, Suite
     from monitor.grading import Grader
+    from monitor.judging.scorer import RubricScorer
+    from monitor.judging.seat import Jury
+    from monitor.judging.setup import Judging
     from monitor.replay.ask import Asked
     from monitor.replay.budget import Budget, Pricer
     from monitor.replay.limiter import Limiters
     from monitor.replay.runner import Tally
     from monitor.site import Site
+    from monitor.targets.port import Target
     from monitor.web.service import Token
 
 
@@ -68,12 +73,82 @@ def tokens(config: Config, environ: Mapping[str, str]) -> dict[str, Token]:
     }
 
 
-def grader(table: SuiteConfig) -> Grader:
+def grader(table: SuiteConfig, config: Config) -> Grader:
     """The scorers of a suite."""
     from monitor.grading import Grader
     from monitor.metrics import build_metric
 
-    return Grader({m.name: build_metric(m.name, m.options) for m in table.metrics}, table.weights)
+    metrics = {m.name: build_metric(m.name, m.options) for m in table.metrics}
+    return Grader(metrics, table.weights, rubric_scorers(table, config))
+
+
+def rubric_scorers(table: SuiteConfig, config: Config) -> dict[str, RubricScorer]:
+    """The rubrics of a suite with the panel, by name."""
+    if not table.rubrics:
+        return {}
+    from monitor.judging import configured
+
+    return configured.rubric_scorers(table, config)
+
+
+def judging(config: Config, environ: Mapping[str, str], table: SuiteConfig, limiters: Limiters) -> Judging | None:
+    """How a suite's answers are judged; None without rubrics. Judges are built, and secrets read, when convened."""
+    scorers = rubric_scorers(table, config)
+    if not scorers:
+        return None
+    from judges.prompt import prefix, schema
+    from monitor.judging.setup import Judging
+
+    prompts = {name: prefix(scorer.rubric) for name, scorer in scorers.items()}
+    pricers = {
+        (judge, name): judge_price(config.judges[judge], prompt)
+        for judge in config.judging.panel
+        for name, prompt in prompts.items()
+    }
+
+    @asynccontextmanager
+    async def convene(budget: Budget) -> AsyncIterator[Jury]:
+        from monitor.judging.seat import Seat
+        from monitor.targets.build import build_judge
+
+        targets: list[Target] = []
+        jury: dict[tuple[str, str], Seat] = {}
+        try:
+            for (judge, name), pricer in pricers.items():
+                table = config.judges[judge]
+                target = build_judge(judge, config, prompts[name], schema(scorers[name].rubric), environ)
+                targets.append(target)
+                asking = _asking(target, limiters, table.retry_for.total_seconds(), budget, pricer)
+                jury[judge, name] = Seat(asking, pricer, table.concurrency)
+            yield jury
+        finally:
+            for target in targets:
+                await target.aclose()
+
+    return Judging(
+        scorers=scorers,
+        headline=table.judged_in_headline,
+        anchors=config.judging.anchors,
+        canaries=config.judging.canaries,
+        min_kappa=config.judging.min_kappa_for_rollback,
+        convene=convene,
+        pricers=pricers,
+    )
+
+
+def _asking(
+    target: Target, limiters: Limiters, retry_for: float, budget: Budget, pricer: Pricer
+) -> Callable[[Case], Awaitable[Asked]]:
+    """Asks `target` with retries, within its account's limits and the budget."""
+    from monitor.replay.ask import RetryPolicy, ask
+    from monitor.replay.budget import Call
+
+    limiter, policy = limiters.of(target.account), RetryPolicy(retry_for)
+
+    async def asking(case: Case) -> Asked:
+        return await ask(target, case, limiter, policy, Call(budget, pricer, case))
+
+    return asking
 
 
 def build(
@@ -92,7 +167,7 @@ def build(
     Raises SuiteError with the faults of all suites, or TargetConfigError, where a site cannot be built. Where
     `tolerant`, that site is left out, and the App says why.
     """
-    from monitor.cycle import App
+    from monitor.app import App
     from monitor.replay.budget import Month
     from monitor.replay.limiter import Limiters
     from monitor.replay.stage import Workplace
@@ -157,7 +232,6 @@ def _together(errors: Iterable[Exception]) -> Exception:
 
 def site(config: Config, environ: Mapping[str, str], name: str, suite: Suite, limiters: Limiters) -> Site:
     """One target with one suite. The target itself is built, and its secrets are read, only when it is connected."""
-    from monitor.replay.budget import Call
     from monitor.site import Site
     from monitor.targets.build import configuration_fingerprint, is_local, requested_model
 
@@ -167,25 +241,18 @@ def site(config: Config, environ: Mapping[str, str], name: str, suite: Suite, li
 
     @asynccontextmanager
     async def connect(budget: Budget) -> AsyncIterator[Callable[[Case], Awaitable[Asked]]]:
-        from monitor.replay.ask import RetryPolicy, ask
         from monitor.targets.build import build_target
 
         target = build_target(name, config, environ)
-        limiter = limiters.of(target.account)
-        policy = RetryPolicy(table.retry_for.total_seconds())
-
-        async def asking(case: Case) -> Asked:
-            return await ask(target, case, limiter, policy, Call(budget, pricer, case))
-
         try:
-            yield asking
+            yield _asking(target, limiters, table.retry_for.total_seconds(), budget, pricer)
         finally:
             await target.aclose()
 
     return Site(
         target=name,
         suite=suite,
-        grader=grader(config.suites[suite.name]),
+        grader=grader(config.suites[suite.name], config),
         fingerprint=configuration_fingerprint(name, config),
         requested_model=requested_model(billed),
         compared_with=table.against or name,
@@ -195,6 +262,7 @@ def site(config: Config, environ: Mapping[str, str], name: str, suite: Suite, li
         local=is_local(name, config),
         free=billed.provider == "rag",
         connect=connect,
+        judging=judging(config, environ, config.suites[suite.name], limiters),
     )
 
 
@@ -221,7 +289,22 @@ def price(table: TargetConfig, name: str, config: Config) -> Pricer:
         extra = len((table.system or "").encode())
     if asked.provider == "rag":
         extra += asked.passages * PASSAGE_BYTES
-    return Pricer(rates.input if rates else None, rates.output if rates else None, most, extra)
+    if rates is None:
+        return Pricer(None, None, most, extra)
+    return Pricer(rates.input, rates.output, most, extra, rates.cached_input)
+
+
+def judge_price(table: JudgeConfig, prompt: str) -> Pricer:
+    """What judgements cost: the rubric in `prompt` is sent with each."""
+    from monitor.replay.budget import Pricer
+    from monitor.targets.build import JUDGE_MAX_TOKENS
+
+    bound = table.params.get("max_completion_tokens", table.params.get("max_tokens"))
+    most = bound if isinstance(bound, int) else JUDGE_MAX_TOKENS
+    rates, sent = table.price, len(prompt.encode())
+    if rates is None:
+        return Pricer(None, None, most, sent)
+    return Pricer(rates.input, rates.output, most, sent, rates.cached_input)
 
 
 def channel_names(config: Config) -> list[str]:

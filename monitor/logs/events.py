@@ -44,8 +44,8 @@ def halted(run: Run, halt: Halt | None) -> None:
         _say(run, "replay halted", logging.WARNING, reason=halt.kind.value, why=halt.message)
 
 
-def decided(run: Run, said: Verdict, written: Alert | None) -> None:
-    """The verdict is stored, with the alert that was written with it; `run` is how it goes on."""
+def decided(run: Run, said: Verdict, written: Sequence[Alert]) -> None:
+    """The verdict is stored, with the alerts that were written with it; `run` is how it goes on."""
     drop = said.drop.as_json() if said.drop else {}
     goes_on = run.state is RunState.WAITING
     _say(
@@ -60,8 +60,8 @@ def decided(run: Run, said: Verdict, written: Alert | None) -> None:
         next="over" if run.state is RunState.DONE else f"{run.progress.get('phase')} ×{run.progress.get('repeats')}",
         due=instant(run.due_at) if goes_on else None,
     )
-    if written is not None:
-        _say(run, "alert written", alert=written.id, kind=written.kind.value)
+    for alert in written:
+        _say(run, "alert written", alert=alert.id, kind=alert.kind.value)
 
 
 def superseded(run: Run, by: datetime) -> None:

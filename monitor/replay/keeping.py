@@ -6,6 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy.engine import Connection
 
 from monitor.domain.run import Failure, StoredAnswer
 from monitor.domain.score import Score
@@ -32,16 +35,28 @@ class Batch:
 def keep(
     database: Database, batch: Batch, patience: float = PATIENCE, hurried: Callable[[], bool] = lambda: False
 ) -> None:
-    """Store a batch, once; tries again for `patience` seconds where waiting may help. Raises DatabaseError.
+    """Store a batch, once, as `persist` does."""
+    persist(database, partial(_store, batch), patience, hurried)
 
-    Where the connection was lost, nobody knows whether what was committed last is stored: each further try looks first.
-    Once that is in doubt, a contradiction with what is stored is tried again, too: the lost try may still be under way.
+
+def persist(
+    database: Database,
+    store: Callable[[Connection, bool], None],
+    patience: float = PATIENCE,
+    hurried: Callable[[], bool] = lambda: False,
+) -> None:
+    """Write what was paid for; tries again for `patience` seconds where waiting may help. Raises DatabaseError.
+
+    `store(connection, in_doubt)` writes. Where the connection was lost, nobody knows whether what was committed last is
+    stored: that is in doubt, and each further try has to look first. From then on a contradiction with what is stored
+    is tried again, too: the lost try may still be under way.
     """
     until: float | None = None
     pause = _FIRST_PAUSE
     while True:
         try:
-            _store(database, batch, in_doubt=until is not None)
+            with database.write() as connection:
+                store(connection, until is not None)
             return
         except DatabaseError as error:
             if until is None and error.permanent:
@@ -57,11 +72,10 @@ def keep(
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _store(database: Database, batch: Batch, *, in_doubt: bool) -> None:
-    with database.write() as connection:
-        kept, lost = batch.kept, batch.lost
-        if in_doubt:
-            kept = [pair for pair in kept if not answers.is_stored(connection, pair[0])]
-            lost = [one for one in lost if not answers.failure_is_stored(connection, one)]
-        answers.add(connection, [one for one, _ in kept], [scores for _, scores in kept])
-        answers.add_failures(connection, lost)
+def _store(batch: Batch, connection: Connection, in_doubt: bool) -> None:
+    kept, lost = batch.kept, batch.lost
+    if in_doubt:
+        kept = [pair for pair in kept if not answers.is_stored(connection, pair[0])]
+        lost = [one for one in lost if not answers.failure_is_stored(connection, one)]
+    answers.add(connection, [one for one, _ in kept], [scores for _, scores in kept])
+    answers.add_failures(connection, lost)

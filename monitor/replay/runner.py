@@ -6,13 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from monitor.domain.answer import TargetError
 from monitor.domain.run import Halt, HaltKind
-from monitor.replay.ask import Asked
 from monitor.replay.budget import BudgetExhaustedError
-from monitor.replay.plan import Question
 
 # Questions in a row without an answer, after all retries: the provider is down, and asking on only costs time.
 OUTAGE_AFTER = 8
@@ -20,6 +18,19 @@ OUTAGE_AFTER = 8
 REFUSED_AT_FIRST = 20
 # Seconds that answers under way may still take when someone stops the run: they may be paid for already.
 GRACE = 5.0
+
+
+class Outcome(Protocol):
+    """What asking one question came to."""
+
+    @property
+    def error(self) -> TargetError | None:
+        """The error that is left after all retries, or None."""
+        ...
+
+
+Q = TypeVar("Q")
+Got = TypeVar("Got", bound=Outcome)
 
 
 class RunInterruptedError(Exception):
@@ -37,21 +48,21 @@ class Tally:
 
 
 @dataclass
-class Replay:
-    """One stage's questions to one target.
+class Replay(Generic[Q, Got]):
+    """Questions of one kind to one target, or to one judge.
 
     `ask` gives an answer or the error that is left after all retries; `store` returns when it is committed.
     `stop` is set by a person's Ctrl-C. `fresh`: nothing was answered in this run before.
     """
 
-    questions: Sequence[Question]
-    ask: Callable[[Question], Awaitable[Asked]]
-    store: Callable[[Question, Asked], Awaitable[None]]
+    questions: Sequence[Q]
+    ask: Callable[[Q], Awaitable[Got]]
+    store: Callable[[Q, Got], Awaitable[None]]
     concurrency: int
     stop: asyncio.Event
     fresh: bool = False
     tally: Tally = field(init=False)
-    _left: deque[Question] = field(init=False)
+    _left: deque[Q] = field(init=False)
     _halt: Halt | None = field(default=None, init=False)
     _no_budget: Halt | None = field(default=None, init=False)
     _lost_in_a_row: int = field(default=0, init=False)

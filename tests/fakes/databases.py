@@ -22,6 +22,7 @@ class _Session:
     def __init__(self) -> None:
         self.server: Server | None = None
         self.names: dict[Path, str] = {}
+        self.kept: set[Path] = set()
         self.made = 0
 
     def started(self) -> Server:
@@ -61,9 +62,14 @@ def copy(source: Path, target: Path) -> None:
     assert _url(target, "template0") == address
 
 
+def keep(folder: Path) -> None:
+    """Keep this folder's database to the end of the session, whichever test made it."""
+    _session.kept.add(folder)
+
+
 def forget(kept: set[Path]) -> set[Path]:
-    """Remove the databases of all folders but `kept`."""
-    for folder in set(_session.names) - kept:
+    """Remove the databases of all folders but `kept`, and those that are kept for longer."""
+    for folder in set(_session.names) - kept - _session.kept:
         _drop(folder)
     return known()
 
@@ -79,6 +85,7 @@ def close() -> None:
         _session.server.close()
         _session.server = None
         _session.names.clear()
+        _session.kept.clear()
 
 
 def _url(folder: Path, template: str) -> str:

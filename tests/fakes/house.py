@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from alerts.alert import Alert
 from monitor import wiring
+from monitor.app import App
 from monitor.collect import Collected, Offer, collect
 from monitor.config.load import load_config
 from monitor.config.models import Config
-from monitor.cycle import App
 from monitor.decide.due import Timetable
 from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case, Suite
 from monitor.domain.run import Run
+from monitor.judging.seat import Jury, Seat
+from monitor.judging.setup import Judging
 from monitor.replay.ask import Asked
 from monitor.replay.budget import Budget, Call, Month, Pricer
+from monitor.replay.limiter import Limiters
 from monitor.replay.stage import Workplace
 from monitor.rounds import Round, run_due
 from monitor.site import Site
@@ -32,6 +36,10 @@ from monitor.store import answers, runs
 from monitor.store.database import Database, open_database
 from monitor.store.tables import alert, answer, outbox, run, verdict
 from tests.fakes import databases
+
+if TYPE_CHECKING:
+    from judges.rubric import Rubric
+    from tests.fakes.judge import FakeJudge
 
 MONDAY = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 TOML = """
@@ -49,12 +57,20 @@ max_repeats = {cap}
 cases = "support.jsonl"
 metrics = [{metrics}]
 headline = {headline}
+{rubrics}
 [targets.ft]
 provider = "command"
 command = ["never-started"]
 suites = ["support"]
 concurrency = 4
 {target}
+{judges}
+"""
+JUDGE = """
+[judges.{name}]
+provider = "openai"
+model = "{model}"
+price = {{ input = 1.0, output = 4.0, cached_input = 0.1 }}
 """
 
 
@@ -138,7 +154,10 @@ class House:
             "metrics": '"exact_match"',
             "headline": "{ exact_match = 1.0 }",
             "target": "",
+            "rubrics": "",
+            "judges": "",
         }
+        self.judges: dict[str, FakeJudge] = {}
         self.fingerprint = "configuration-a"
         self.local = True
         self.concurrency = 4
@@ -149,6 +168,17 @@ class House:
         self.ids = 0
         (folder / "support.jsonl").write_text("{}\n")
         self.database: Database = open_database(self.url)
+
+    def judged_by(self, *names: str, headline: str = "{ support_answer = 1.0 }", judging: str = "") -> None:
+        """From here on a rubric counts, judged by a panel of these, with the fewest canaries there may be."""
+        from tests.fakes.judge import FakeJudge
+
+        self.judges |= {name: FakeJudge() for name in names if name not in self.judges}
+        panel = ", ".join(f'"{name}"' for name in names)
+        tables = "".join(JUDGE.format(name=name, model=self.judges[name].model) for name in names)
+        self.keys["rubrics"] = 'rubrics = ["support_answer"]'
+        self.keys["headline"] = headline
+        self.keys["judges"] = f"{tables}\n[judging]\npanel = [{panel}]\ncanaries = 20\n{judging}"
 
     def close(self) -> None:
         self.database.close()
@@ -190,7 +220,7 @@ class House:
         return Site(
             target="ft",
             suite=Suite("support", tuple(self.cases)),
-            grader=wiring.grader(config.suites["support"]),
+            grader=wiring.grader(config.suites["support"], config),
             fingerprint=self.fingerprint,
             requested_model="model",
             compared_with="ft",
@@ -200,7 +230,29 @@ class House:
             local=self.local,
             free=False,
             connect=connect,
+            judging=self.judging(config),
         )
+
+    def judging(self, config: Config) -> Judging | None:
+        """As the configuration has it, but for the models behind it."""
+        real = wiring.judging(config, {}, config.suites["support"], Limiters(random.Random(0)))
+        if real is None:
+            return None
+
+        @asynccontextmanager
+        async def convene(budget: Budget) -> AsyncIterator[Jury]:
+            def seat(judge: FakeJudge, rubric: Rubric, pricer: Pricer) -> Seat:
+                async def ask(case: Case) -> Asked:
+                    return await judge.ask(rubric, case, Call(budget, pricer, case), self.clock.now)
+
+                return Seat(ask, pricer, self.concurrency)
+
+            yield {
+                (judge, name): seat(self.judges[judge], real.scorers[name].rubric, pricer)
+                for (judge, name), pricer in real.pricers.items()
+            }
+
+        return replace(real, convene=convene)
 
     async def collect(self, *, agree: Callable[[Offer], bool] = lambda offer: True, spread: bool = False) -> Collected:
         app = self.app()

@@ -5,12 +5,35 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from monitor.domain.judging import Corrected, Judged, JudgeSeen
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Interval, Level, ModelSeen, Stage, Thresholds, Verdict
 from monitor.store import leases, outbox, runs, verdicts
 from tests.fakes.house import MONDAY, House
 
 HOSTILE = "<script>alert(1)</script> \u202eevil\u202c \x1b[31m </style> {{7*7}} & \"quoted\" 'single' \ud800 \x00"
+
+
+def of_judges(text: str = "it passed 9 of 20 wrong answers") -> Judged:
+    """All that a verdict can say of its judges: one that has changed, a quiet one, and one that failed (`text`)."""
+    changed = JudgeSeen(
+        "strict", "support_answer", judged=1600, up=71, down=12, p=1e-9, moved=True, points=2.6, low=1.9, high=3.3,
+        passes=0.31, models=("judge-2026-08", "judge-2026-11"), kappa=0.62,
+    )  # fmt: skip
+    return Judged(
+        judges=(changed, JudgeSeen("strict", "tone"), JudgeSeen("strict", "summary", untrusted=text)),
+        anchors=1600,
+        anchors_of=3200,
+        unscored=0.041,
+        unscored_reasons=((text, 60),),
+        baseline_then=0.875,
+        bridged=("groundedness",),
+        barred=text,
+        corrected=(Corrected("support_answer", 0.81, 0.77, 0.85, 120),),
+        calls=2400,
+        usd=0.81,
+        watched=True,
+    )
 
 
 def run_row(run_id: str, target: str = "ft", **changes: object) -> Run:

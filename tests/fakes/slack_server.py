@@ -4,7 +4,8 @@ It knows Slack's published limits by itself (nothing here comes from the code un
 keeps what was posted, and can be told to fail in the ways that Slack and the networks before it fail.
 
 As a process: `python tests/fakes/slack_server.py --port 0 --token xoxb-…` prints `port N`; `POST /control` changes
-what the next requests and all further ones meet, `GET /control` tells what was posted. SIGTERM or SIGINT ends it.
+what the next requests and all further ones meet, `GET /control` tells what was posted. SIGHUP makes it a new server on
+the same port, of which `port N` is said again; SIGTERM or SIGINT ends it.
 """
 
 from __future__ import annotations
@@ -206,12 +207,15 @@ async def slack_server(port: int = 0, token: str = TOKEN) -> AsyncIterator[Slack
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with slack_server(options.port, options.token) as server:
-        print(f"port {server.origin.rpartition(':')[2]}", flush=True)
-        await stop.wait()
+    loop, told = asyncio.get_running_loop(), asyncio.Queue[signal.Signals]()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, told.put_nowait, number)
+    port, again = options.port, True
+    while again:
+        async with slack_server(port, options.token) as server:
+            port = int(server.origin.rpartition(":")[2])
+            print(f"port {port}", flush=True)
+            again = await told.get() == signal.SIGHUP
 
 
 def main(arguments: list[str] | None = None) -> int:

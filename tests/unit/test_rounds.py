@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 
 from alerts.alert import Kind
+from monitor.app import App
 from monitor.config.faults import Fault
 from monitor.config.secrets import SecretError
-from monitor.cycle import App
 from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import CauseKind, Level
 from monitor.replay.runner import RunInterruptedError

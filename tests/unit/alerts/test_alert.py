@@ -16,7 +16,15 @@ def stored(alert):
     return json.loads(json.dumps(alert.to_json(), allow_nan=False))
 
 
-@pytest.mark.parametrize("alert", [ROLLBACK, INVESTIGATE, Alert("a", Kind.NOTE, "t", "s", "inconclusive")])
+@pytest.mark.parametrize(
+    "alert",
+    [
+        ROLLBACK,
+        INVESTIGATE,
+        Alert("a", Kind.NOTE, "t", "s", "inconclusive"),
+        Alert("a", Kind.JUDGE, "t", "s", "pass", event="JUDGE CHANGED"),
+    ],
+)
 def test_json_gives_an_equal_alert_back(alert):
     assert Alert.from_json(stored(alert)) == alert
 
@@ -81,6 +89,8 @@ def test_what_is_no_object_is_refused(payload):
 def test_a_missing_field_is_named_and_an_unknown_one_passed_over():
     payload = stored(ROLLBACK)
     assert Alert.from_json({**payload, "invented_later": 1}) == ROLLBACK
+    # One that an earlier version wrote has no event.
+    assert Alert.from_json({name: value for name, value in payload.items() if name != "event"}) == ROLLBACK
     del payload["suite"]
     with pytest.raises(FormatError, match="suite: is missing"):
         Alert.from_json(payload)
@@ -91,4 +101,5 @@ def test_only_a_standing_or_new_rollback_is_urgent():
     assert replace(ROLLBACK, kind=Kind.AGAIN).urgent
     assert not replace(ROLLBACK, kind=Kind.RECOVERED).urgent
     assert not INVESTIGATE.urgent
+    assert not replace(ROLLBACK, kind=Kind.JUDGE).urgent
     assert [kind for kind in Kind if kind.low_priority] == [Kind.RECOVERING, Kind.NOTE]

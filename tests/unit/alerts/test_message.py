@@ -75,6 +75,8 @@ def test_no_markdown_object_lets_slack_look_for_links_and_names():
         ({"kind": Kind.RECOVERED, "verdict": "pass"}, "✅ RECOVERED: support-ft on support"),
         ({"kind": Kind.RECOVERING, "verdict": "pass"}, "🟢 CLEAR ONCE, alert still open: support-ft on support"),
         ({"kind": Kind.UNMEASURED, "verdict": "inconclusive"}, "⚫ NOT MEASURED: support-ft on support"),
+        ({"kind": Kind.JUDGE, "event": "JUDGE CHANGED"}, "🟣 JUDGE CHANGED: support-ft on support"),
+        ({"kind": Kind.JUDGE}, "🟣 LOOK AT THE JUDGES: support-ft on support"),
         ({"kind": Kind.NOTE, "verdict": "inconclusive"}, "⚪ INCONCLUSIVE: support-ft on support"),
     ],
 )
@@ -100,6 +102,19 @@ def test_the_headline_says_what_happened(change, first):
 )
 def test_the_lead_says_how_much_or_that_it_is_unknown(change, lead):
     assert lead in render(replace(ROLLBACK, since=None, **change)).text.splitlines()[1]
+
+
+def test_news_of_the_judges_is_not_news_of_the_target():
+    story = render(replace(ROLLBACK, kind=Kind.JUDGE, since=None)).text
+    assert (
+        story.splitlines()[1]
+        == "This is about what measures support-ft, not about support-ft itself: the verdict is rollback."
+    )
+    assert "down 5.6 points" not in story
+    assert "<!here>" not in render(replace(ROLLBACK, kind=Kind.JUDGE), mention="<!here>").text
+    long = replace(ROLLBACK, kind=Kind.JUDGE, event="X" * 500, target="t" * 500, verdict="v" * 500)
+    assert size(headline(long)) <= 150
+    assert faults(list(render(long).blocks)) == []
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ def test_every_configured_channel_in_a_stable_order():
         (ROLLBACK, True, "worse with the verdict rollback: every channel, and somebody is called"),
         (INVESTIGATE, False, "worse with the verdict investigate: every channel"),
         (replace(ROLLBACK, kind=Kind.RECOVERED), False, "recovered with the verdict rollback: every channel"),
+        (replace(ROLLBACK, kind=Kind.JUDGE), False, "judge with the verdict rollback: every channel"),
         (replace(ROLLBACK, kind=Kind.NOTE), False, "note is of low priority: every channel, nobody is called"),
     ],
 )

@@ -91,6 +91,7 @@ def test_patience_ends(database):
     assert time.monotonic() - began < 5.0
 
 
+@pytest.mark.long(9)
 def test_who_wants_to_stop_waits_ten_seconds_at_the_most(database):
     began = time.monotonic()
     with pytest.raises(DatabaseError, match="away"):
