@@ -36,7 +36,7 @@ def collect_baseline(
 
         with progress() as watch:
             built = session.build(loaded, desk, watch, only=(target, suite))
-            agree = session.agreement(loaded, yes, watch.pause)
+            agree = session.agreement(loaded, yes, watch.pause, show.offer)
             done = await collect.collect(built, built.sites[target, suite], session.user(), agree, spread=spread)
         with process.result_stands():
             show.collected(done, as_json=json)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
 from alerts.channel import Channel
-from monitor import collect
-from monitor.cycle import App
+from monitor import check_judges, collect
+from monitor.app import App
+from monitor.check_judges import JudgesExpected, Week
 from monitor.deadman import Deadman, Silent
-from monitor.decide.plan import TYPICAL, Prospect, specification, typical
+from monitor.decide.plan import TYPICAL, specification, typical
+from monitor.domain.run import Baseline
 from monitor.replay.budget import Budget, BudgetExhaustedError, Caps
 from monitor.simulate import WEEKS_A_YEAR, WeekPlan, simulate
 from monitor.site import Site
@@ -39,6 +41,7 @@ class Expectation:
 
     `assumed`: no baseline is pinned, so a typical one stands in. `smallest`: the smallest drop that is found 95 times
     in 100. `false_investigations_a_year`: simulated with the code that decides, at a true drop of 0; at most `bound`.
+    Calls are the target's; `judging` has those of judges. `usd_a_week` and `baseline_usd` are for both.
     """
 
     assumed: bool
@@ -58,6 +61,8 @@ class Expectation:
     usd_a_week: float | None
     false_investigations_a_year: float
     bound: float
+    answers_usd_a_week: float | None = None
+    judging: JudgesExpected | None = None
 
 
 @dataclass
@@ -81,8 +86,8 @@ def look(app: App) -> Report:
     """Everything that can be said without asking anybody."""
     report = Report()
     for name, suite in {site.suite.name: site.suite for site in app.sites.values()}.items():
-        metrics = next(s.grader.metrics for s in app.sites.values() if s.suite.name == name)
-        report.suites[name] = list(weaknesses(suite, list(metrics.values())))
+        scorers = next(s.grader.scorers for s in app.sites.values() if s.suite.name == name)
+        report.suites[name] = list(weaknesses(suite, list(scorers.values())))
     for site in app.sites.values():
         if not site.scorable:
             report.faults.append(f"{site.name}: the headline can score none of the suite's cases")
@@ -90,7 +95,10 @@ def look(app: App) -> Report:
         # References and candidates are not on the schedule, so no week of theirs costs anything.
         if site.role == "production":
             try:
-                report.expectations[site.name] = expectation(app, site)
+                expected = expectation(app, site)
+                report.expectations[site.name] = expected
+                report.warnings += check_judges.warnings(app, site, _pinned(app, site), _week(expected))
+                report.warnings += _too_dear(app, site, expected)
             except GapTooSmallError as error:
                 # No fault: how much its answers really vary is known after the pilot, and a steady model passes.
                 report.warnings.append(
@@ -110,6 +118,19 @@ def look(app: App) -> Report:
     return report
 
 
+def _too_dear(app: App, site: Site, expected: Expectation) -> list[str]:
+    """Where judges make a week of every look dearer than the cap on calls: it would end without a verdict."""
+    cap = app.config.budget.calls_per_run
+    most = expected.most_calls_a_week + (expected.judging.most_calls if expected.judging is not None else 0)
+    if expected.judging is None or most <= cap:
+        return []
+    return [
+        f"{site.name}: a week with every stage, the next day's look and a confirmation takes up to {most:,} calls with "
+        f"those of judges, and [budget] calls_per_run ends it at {cap:,}, inconclusive: raise it, with usd_per_run, if "
+        "a bad week is to come to its end"
+    ]
+
+
 def _too_often(app: App) -> list[str]:
     """Where a slot comes before a week with its next day and its confirmation can be over, it cuts the week short."""
     timetable, decision = app.config.schedule.timetable, app.config.decision
@@ -126,7 +147,8 @@ def _too_often(app: App) -> list[str]:
 
 def expectation(app: App, site: Site) -> Expectation:
     """What a week of `site` is expected to find and cost, by its baseline or, without one, by a typical one."""
-    known = _known(app, site)
+    baseline = _pinned(app, site)
+    known = collect.outlook_of(app, site, baseline.run_id) if baseline else None
     configured = app.config.decision.baseline_repeats
     wanted = known.plan.baseline_repeats if known else (None if configured == "auto" else configured)
     world = World.like(known.varied) if known and known.plan.baseline_repeats > 1 else TYPICAL
@@ -138,11 +160,10 @@ def expectation(app: App, site: Site) -> Expectation:
     outcome = simulate(WeekPlan(cases, world, spec, wanted, app.max_repeats), 0.0, SIMULATED_WEEKS, SEED)
     repeats = wanted or round(outcome.baseline_repeats)
     outlook = known or typical(cases, repeats, app.thresholds, app.max_repeats)
-    with app.place.database.read() as connection:
-        usage = answers.mean_usage(connection, site.target)
-    each = site.pricer.expected(site.scorable, usage)
+    each = _each(app, site)
     calls = (outcome.answers + outcome.extra_answers) * cases
-    return Expectation(
+    usd = None if each is None else round(calls * each, 4)
+    expected = Expectation(
         assumed=known is None,
         unit=app.thresholds.unit,
         cases=cases,
@@ -157,16 +178,21 @@ def expectation(app: App, site: Site) -> Expectation:
         answers_a_case=round(calls / cases, 2),
         calls_a_week=round(calls),
         most_calls_a_week=MOST_LOOKS * outlook.plan.cap * cases,
-        usd_a_week=None if each is None else round(calls * each, 4),
+        usd_a_week=usd,
         false_investigations_a_year=round(outcome.a_year(outcome.investigate), 3),
         bound=round(spec.investigate.alpha * WEEKS_A_YEAR, 3),
+        answers_usd_a_week=usd,
     )
+    return _with_judges(app, site, baseline, expected)
 
 
 async def ask(app: App, channels: Mapping[str, Channel], report: Report) -> None:
-    """Ask every target once, with its suite's first case, and verify every channel without posting."""
+    """Ask every target and judge once, with a suite's first case, and verify every channel without posting."""
     by_target = {site.target: site for site in app.sites.values()}
-    await asyncio.gather(*(_ask_target(app, site, report) for site in by_target.values()))
+    await asyncio.gather(
+        check_judges.ask(app, report.answered, report.failures),
+        *(_ask_target(app, site, report) for site in by_target.values()),
+    )
     for name, channel in channels.items():
         health = await channel.verify()
         if health.working is False:
@@ -207,11 +233,38 @@ async def _ask_target(app: App, site: Site, report: Report) -> None:
     score = site.grader.headline(site.grader.grade(reply.text, case))
     said = " ".join(reply.text.split())
     excerpt = f"“{said[:EXCERPT]}{'…' if len(said) > EXCERPT else ''}”"
-    points = "unscored" if score is None else f"score {100 * score:.0f}"
+    unscored = "to be judged" if site.grader.judged else "unscored"
+    points = unscored if score is None else f"score {100 * score:.0f}"
     report.answered[site.target] = f"answered {case.id}{model} in {asked.latency:.2f} s: {excerpt} ({points})"
 
 
-def _known(app: App, site: Site) -> Prospect | None:
+def _with_judges(app: App, site: Site, baseline: Baseline | None, expected: Expectation) -> Expectation:
+    """The same, with what judges take beside the answers."""
+    judging = check_judges.expected(app, site, baseline, _week(expected))
+    if judging is None:
+        return expected
+    return replace(
+        expected,
+        judging=judging,
+        baseline_usd=_sum(expected.baseline_usd, judging.baseline.usd, 2),
+        usd_a_week=_sum(expected.usd_a_week, judging.week.usd, 4),
+    )
+
+
+def _each(app: App, site: Site) -> float | None:
+    """USD of an answer."""
     with app.place.database.read() as connection:
-        baseline = runs.current_baseline(connection, site.compared_with, site.suite.name)
-    return collect.outlook_of(app, site, baseline.run_id) if baseline else None
+        return site.pricer.expected(site.scorable, answers.mean_usage(connection, site.target))
+
+
+def _pinned(app: App, site: Site) -> Baseline | None:
+    with app.place.database.read() as connection:
+        return runs.current_baseline(connection, site.compared_with, site.suite.name)
+
+
+def _week(expected: Expectation) -> Week:
+    return Week(expected.calls_a_week, expected.most_calls_a_week, expected.baseline_repeats)
+
+
+def _sum(of_answers: float | None, of_judges: float | None, digits: int) -> float | None:
+    return None if of_answers is None or of_judges is None else round(of_answers + of_judges, digits)

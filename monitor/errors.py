@@ -39,9 +39,12 @@ def message(error: BaseException) -> str:
 
 
 def _codes() -> dict[type[BaseException], int]:
+    from judges.labels import LabelError
+    from judges.rubric_file import RubricError
     from monitor.collect import CollectError, DeclinedError
     from monitor.config.faults import FaultsError
     from monitor.config.secrets import SecretError
+    from monitor.judge_run import JudgeError
     from monitor.logs import LogSettingError
     from monitor.replay.runner import RunInterruptedError
     from monitor.rounds import NothingToRunError
@@ -59,6 +62,9 @@ def _codes() -> dict[type[BaseException], int]:
         TargetConfigError: USAGE,
         ThresholdError: USAGE,
         NothingToRunError: USAGE,
+        RubricError: USAGE,
+        LabelError: USAGE,
+        JudgeError: FAILED,
         DatabaseError: FAILED,
         LockedError: FAILED,
         ListenError: USAGE,

@@ -9,22 +9,38 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     import asyncio
 
-    from monitor.collect import Offer
+    from monitor.app import App
     from monitor.config.models import Config
-    from monitor.cycle import App
     from monitor.domain.run import Run
     from monitor.holding import Runner
     from monitor.replay.runner import Tally
     from monitor.store.database import Database
 
 T = TypeVar("T")
+
+
+class Spending(Protocol):
+    """What is about to be spent; `usd` is None where nobody knows."""
+
+    @property
+    def free(self) -> bool:
+        """Whether it costs nothing."""
+        ...
+
+    @property
+    def usd(self) -> float | None:
+        """About how much."""
+        ...
+
+
+S = TypeVar("S", bound=Spending)
 
 
 def load(path: Path) -> Config:
@@ -195,20 +211,21 @@ def find_run(database: Database, prefix: str) -> Run:
     return found[0]
 
 
-def agreement(config: Config, yes: bool, pause: Callable[[], Any]) -> Callable[[Offer], bool]:
-    """How the cost is agreed to: said first; then asked on a terminal, elsewhere --yes or a price under the cap."""
-    from monitor import show
+def agreement(
+    config: Config, yes: bool, pause: Callable[[], Any], say: Callable[[S], None], *, cap: str = "baseline_usd"
+) -> Callable[[S], bool]:
+    """How a cost is agreed to: said first; then asked on a terminal, elsewhere --yes, or a price under `cap`."""
 
-    def agree(offer: Offer) -> bool:
+    def agree(offer: S) -> bool:
         with pause():
-            show.offer(offer)
-            if yes or offer.site.free:
+            say(offer)
+            if yes or offer.free:
                 return True
             if sys.stdin.isatty() and sys.stderr.isatty():
                 return typer.confirm("Go on?", err=True)
-            if offer.usd is not None and offer.usd <= config.budget.baseline_usd:
+            if offer.usd is not None and offer.usd <= getattr(config.budget, cap):
                 return True
-            typer.echo("Nobody can be asked here: add --yes, or a price and [budget] baseline_usd.", err=True)
+            typer.echo(f"Nobody can be asked here: add --yes, or a price and [budget] {cap}.", err=True)
             return False
 
     return agree

@@ -168,13 +168,14 @@ def offer(offered: Offer) -> None:
     """What collecting a baseline will cost, before anything is spent."""
     usd = (
         "free of charge"
-        if offered.site.free
+        if offered.free
         else "for an unknown sum (no price)"
         if offered.usd is None
         else f"for about {offered.usd:.2f} USD"
     )
     what = "A baseline" if offered.final else "The pilot of a baseline"
     have = f" ({offered.stored} answers are stored already)" if offered.stored else ""
+    judged = f", and up to {offered.judging.calls} of judges" if offered.judging.calls else ""
     if offered.open_alert:
         line(
             f"Its newest verdict is {offered.open_alert}, and a new baseline closes that alert: collect one only when "
@@ -184,10 +185,10 @@ def offer(offered: Offer) -> None:
         )
     line(
         f"{what} of {offered.site.name}: {offered.answers_a_case} answers to each of {len(offered.site.scorable)} "
-        f"cases, {offered.calls} calls{have}, {usd}.",
+        f"cases, {offered.calls} calls{have}{judged}, {usd}.",
         err=True,
     )
-    if not offered.final and not offered.site.free:
+    if not offered.final and not offered.free:
         line("Whether it takes more depends on how much these vary; what those cost is said first.", err=True)
     if offered.outlook is not None:
         unit = offered.outlook.plan.unit
@@ -214,6 +215,8 @@ def collected(done: Collected, *, as_json: bool) -> None:
             colour="yellow",
             err=True,
         )
+    for weak in done.weak_judges:
+        line(f"! {weak}", colour="yellow", err=True)
     baseline(done.site, done.baseline, done.outlook)
 
 
@@ -255,9 +258,12 @@ def _collected_json(done: Collected) -> dict[str, object]:
     }
 
 
-def no_baseline(site: Site) -> None:
+def no_baseline(site: Site, *, err: bool = False) -> None:
     """Nothing is pinned."""
-    line(f"{site.name}: no baseline; `heldout baseline collect {site.target} {site.suite.name}` collects one.")
+    line(
+        f"{site.name}: no baseline; `heldout baseline collect {site.compared_with} {site.suite.name}` collects one.",
+        err=err,
+    )
 
 
 def remedy(repeats: int | None, cases: int | None) -> str:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from monitor.domain.words import counted
 from monitor.show import json_out, line, remedy, smallest_drops
+from monitor.show_judge import money
 
 if TYPE_CHECKING:
     from monitor.check import Expectation, Report
+    from monitor.check_judges import JudgesExpected
+    from monitor.judging.forecast import Cost
 
 
 def report(found: Report, *, as_json: bool, offline: bool) -> None:
@@ -39,7 +42,7 @@ def report(found: Report, *, as_json: bool, offline: bool) -> None:
 def expectation(expected: Expectation) -> None:
     """What a week will find and cost."""
     source = "a typical baseline (none is pinned yet)" if expected.assumed else "its baseline"
-    usd = "" if expected.usd_a_week is None else f", {expected.usd_a_week:.2f} USD"
+    usd = "" if expected.answers_usd_a_week is None else f", {expected.answers_usd_a_week:.2f} USD"
     line(f"By {source}, {expected.baseline_repeats} answers to each of {expected.cases} cases:", indent=2)
     line(f"a drop of {smallest_drops(expected.smallest, expected.unit)} is found 95 times in 100;", indent=4)
     line(
@@ -48,12 +51,30 @@ def expectation(expected: Expectation) -> None:
         f"(at most {expected.most_calls_a_week} calls);",
         indent=4,
     )
+    if expected.judging is not None:
+        judges(expected.judging)
     line(
         f"false investigations a year: {expected.false_investigations_a_year:g} simulated, {expected.bound:g} at most.",
         indent=4,
     )
     if expected.assumed:
         cost = "" if expected.baseline_usd is None else f", about {expected.baseline_usd:.2f} USD"
-        line(f"Collecting that baseline takes {expected.baseline_calls} calls{cost}.", indent=4)
+        judged = f" and up to {expected.judging.baseline.calls} of judges" if expected.judging else ""
+        line(f"Collecting that baseline takes {expected.baseline_calls} calls{judged}{cost}.", indent=4)
     if not expected.cap_reachable:
         line(remedy(expected.baseline_that_would_do, expected.cases_that_would_do), colour="yellow", indent=4)
+
+
+def judges(expected: JudgesExpected) -> None:
+    """What a week will take of judges."""
+
+    def of(what: str, cost: Cost) -> str:
+        return f"{cost.calls} {what}" + ("" if cost.usd is None else f" ({money(cost.usd)})")
+
+    line(
+        f"of judges it takes up to {expected.week.calls} calls: {of('on its answers', expected.judgements)}, "
+        f"{of('on answers of deployment again (anchors)', expected.anchors)}, "
+        f"{of('on answers whose verdict is known (canaries)', expected.canaries)}; "
+        f"at most {expected.most_calls} calls;",
+        indent=4,
+    )
