@@ -13,10 +13,13 @@ from datetime import datetime, timedelta
 from prometheus_client.metrics_core import Metric
 
 from monitor import __version__
+from monitor.domain.run import RunKind
 from monitor.domain.verdict import Level
-from monitor.store.usage import ANSWERED, RETRIED
+from monitor.store.answers import OF_JUDGES
+from monitor.store.usage import ANSWERED, JUDGED, RETRIED, Used
 from monitor.store.verdicts import Measured
 from monitor.telemetry.family import Sample, counter, gauge
+from monitor.telemetry.judges import judge_families
 from monitor.telemetry.snapshot import SiteState, Snapshot
 
 # A process that holds the runner's lease gives a sign of life every few seconds; one that was killed gives none.
@@ -39,7 +42,9 @@ def about(working: bool) -> Iterator[Metric]:
 
 def families(seen: Snapshot) -> Iterator[Metric]:
     """Every metric that is computed from the database."""
-    yield from _verdicts([one for one in seen.sites if not one.standing.payload["stale"]], seen.sites)
+    fresh = [one for one in seen.sites if not one.standing.payload["stale"]]
+    yield from _verdicts(fresh, seen.sites)
+    yield from judge_families(fresh, seen.rubrics, seen.panel, seen.kappas)
     yield from _runs(seen)
     yield from _used(seen)
     yield from _deliveries(seen)
@@ -142,30 +147,36 @@ def _duration(measured: Measured | None) -> float | None:
 
 
 def _used(seen: Snapshot) -> Iterator[Metric]:
+    judged = list(dict.fromkeys(site.standing.target for site in seen.sites if seen.rubrics.get(site.standing.suite)))
     # From 0 on for what is configured: the increase of a counter that appears with its first value is not seen.
     none: list[Sample] = [((target, outcome), 0) for target in seen.targets for outcome in (ANSWERED, RETRIED)]
+    none += [((target, JUDGED), 0) for target in judged]
     yield counter(
         "heldout_calls",
         "Calls to the target by what became of them: answered, retried (failed, but the question was answered in the "
-        "end), or the kind of failure that the question ended with.",
+        "end), or the kind of failure that the question ended with. Calls to judges, retries included, are judged, or "
+        "begin with judge_ where they failed.",
         ("target", "outcome"),
         [*none, *(((one.target, one.outcome), one.calls) for one in seen.used)],
     )
     none = [((target, kind), 0) for target in seen.targets for kind in ("input", "output")]
-    given: list[Sample] = [((one.target, "input"), one.input_tokens) for one in seen.used]
-    made: list[Sample] = [((one.target, "output"), one.output_tokens) for one in seen.used]
+    none += [((target, f"{OF_JUDGES}{kind}"), 0) for target in judged for kind in ("input", "output")]
+    whose = {True: OF_JUDGES, False: ""}
+    given: list[Sample] = [((one.target, f"{whose[_judges(one)]}input"), one.input_tokens) for one in seen.used]
+    made: list[Sample] = [((one.target, f"{whose[_judges(one)]}output"), one.output_tokens) for one in seen.used]
     yield counter(
         "heldout_tokens",
-        "Tokens of answered questions as the provider counted them; a provider that counts none has 0.",
+        "Tokens of answered questions as the provider counted them: the target's own, and as judge_input and "
+        "judge_output those of its judges. A provider that counts none has 0.",
         ("target", "kind"),
         [*none, *given, *made],
     )
     yield counter(
         "heldout_cost_usd",
-        "What calls have cost in USD, by what the run was for: baseline, week or adhoc. Missing where no price is "
-        "configured.",
+        "What calls have cost in USD: those to judges as judge, the target's own by what the run was for (baseline, "
+        "week or adhoc). Missing where no price is configured.",
         ("target", "purpose"),
-        [((one.target, one.kind), one.usd) for one in seen.used],
+        [((one.target, RunKind.JUDGE.value if _judges(one) else one.kind), one.usd) for one in seen.used],
     )
     month = [one.usd_since for one in seen.used if one.usd_since is not None]
     yield gauge(
@@ -180,6 +191,11 @@ def _used(seen: Snapshot) -> Iterator[Metric]:
         (),
         [((), seen.monthly_cap)],
     )
+
+
+def _judges(used: Used) -> bool:
+    """Whether it was used by judges, and not by the target."""
+    return used.outcome == JUDGED or used.outcome.startswith(OF_JUDGES)
 
 
 def _deliveries(seen: Snapshot) -> Iterator[Metric]:

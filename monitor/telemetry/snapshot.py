@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING
 from monitor import standing
 from monitor.decide.transition import UNMEASURED
 from monitor.standing import CLOCKS_DIFFER, STALE_AFTER, Standing
-from monitor.store import leases, outbox, runs, usage, verdicts
+from monitor.store import calibrations, leases, outbox, runs, usage, verdicts
 from monitor.store.database import Database
 from monitor.store.leases import Lease
 from monitor.store.outbox import Deliveries
 from monitor.store.runs import Missed
 from monitor.store.usage import Used
 from monitor.store.verdicts import Measured
+from monitor.telemetry.judges import ByJudge, agreements
 
 if TYPE_CHECKING:
     from monitor.config.models import Config
@@ -41,7 +43,10 @@ class SiteState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that a scrape shows. `sites` are those of the configuration; `used` and `deliveries` are history."""
+    """Everything that a scrape shows. `sites` are those of the configuration; `used` and `deliveries` are history.
+
+    `panel`: the judges' names; `rubrics`: those of each suite; `kappas`: agreement with people.
+    """
 
     now: datetime
     sites: tuple[SiteState, ...]
@@ -53,6 +58,9 @@ class Snapshot:
     runner: Lease
     next_slot: datetime | None
     monthly_cap: float
+    panel: tuple[str, ...]
+    rubrics: Mapping[str, tuple[str, ...]]
+    kappas: ByJudge
 
 
 def take(database: Database, config: Config, now: datetime) -> Snapshot:
@@ -82,4 +90,7 @@ def take(database: Database, config: Config, now: datetime) -> Snapshot:
             runner=leases.look(connection, leases.RUNNER),
             next_slot=config.schedule.timetable.following(now),
             monthly_cap=config.budget.usd_per_month,
+            panel=config.judging.panel,
+            rubrics={name: tuple(ref.name for ref in table.rubrics) for name, table in config.suites.items()},
+            kappas=agreements(config, calibrations.kappas(connection)),
         )

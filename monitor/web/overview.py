@@ -111,7 +111,12 @@ def _following(open_runs: Sequence[Run], slot: datetime | None, now: datetime) -
 
 def _open(run: Run, now: datetime) -> str:
     who = f" for {run.requested_by}" if run.requested_by else ""
-    what = {RunKind.BASELINE: "Baseline", RunKind.WEEK: "Weekly run", RunKind.AD_HOC: "Run on demand"}[run.kind] + who
+    what = {
+        RunKind.BASELINE: "Baseline",
+        RunKind.WEEK: "Weekly run",
+        RunKind.AD_HOC: "Run on demand",
+        RunKind.JUDGE: "Look at the judges",
+    }[run.kind] + who
     if run.state is RunState.RUNNING:
         return f"{what} under way"
     if run.due_at is not None and run.due_at > now:

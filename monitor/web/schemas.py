@@ -87,6 +87,78 @@ class Fallback(BaseModel):
     better_by: Interval | None
 
 
+class JudgeShift(BaseModel):
+    """How many points more a judge gives the answers of deployment now, over those it has judged again."""
+
+    points: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    judged: int
+    up: int
+    down: int
+
+
+class OneJudge(BaseModel):
+    """One judge by one rubric. `p`: of the exact sign test; `models`: what its provider called it then and now.
+
+    `moved`: it says other things now than at deployment; `changed`: that, or it is another model.
+    """
+
+    judge: str
+    rubric: str
+    shift: JudgeShift | None
+    p: float | None
+    moved: bool
+    changed: bool
+    models: list[str] | None
+    untrusted: str | None
+    kappa: float | None
+
+
+class Anchors(BaseModel):
+    """How many of the baseline's answers were judged again."""
+
+    judged: int
+    of: int
+
+
+class CorrectedScore(BaseModel):
+    """A rubric's mean score, in [0, 1], as people's labels correct it."""
+
+    rubric: str
+    score: float | None
+    low: float | None
+    high: float | None
+    labels: int
+
+
+class JudgeAway(BaseModel):
+    """A judge that could not be asked, and why."""
+
+    judge: str
+    why: str
+
+
+class Judges(BaseModel):
+    """What is known of the judges. `baseline_score_then`: the baseline's score as they saw it at deployment.
+
+    `watched`: they were shown answers whose verdict is known; a judge that failed them is `untrusted`.
+    """
+
+    judges: list[OneJudge]
+    watched: bool
+    anchors: Anchors
+    unscored: float | None
+    baseline_score_then: float | None
+    bridged: list[str]
+    away: list[JudgeAway]
+    barred: str | None
+    corrected: list[CorrectedScore]
+    calls: int
+    usd: float | None
+
+
 class Verdict(BaseModel):
     """How one target stands with one suite: scores in [0, 1], drops in points, money in USD.
 
@@ -119,6 +191,8 @@ class Verdict(BaseModel):
     model: Model
     configuration_changed: bool
     fallback: Fallback | None
+    # Verdicts of earlier versions, and those without a rubric, have none.
+    judge: Judges | None = None
     run: str | None
     slot: Instant | None
     finished_at: Instant | None
@@ -168,7 +242,7 @@ class Run(BaseModel):
     id: str
     target: str
     suite: str
-    kind: Literal["baseline", "week", "adhoc"]
+    kind: Literal["baseline", "week", "adhoc", "judge"]
     state: Literal["running", "waiting", "done", "missed"]
     begun: bool
     slot: Instant | None

@@ -16,6 +16,8 @@ __all__ = [
     "ago",
     "counted",
     "drop",
+    "judge",
+    "judges_part",
     "level",
     "moment",
     "points",
@@ -114,6 +116,33 @@ def threshold(table: Mapping[str, Any], name: str) -> str:
     """Where a verdict begins: `3 points`, `5%`."""
     value = table[name]
     return f"{value:g}%" if table["unit"] == "percent" else f"{value:g} point{'' if value == 1 else 's'}"
+
+
+def judge(one: Mapping[str, Any]) -> str:
+    """What is known of one judge by one rubric, as the verdict has it."""
+    name = f"Judge {one['judge']} by {one['rubric']}"
+    agrees = "agreement with people unknown" if one["kappa"] is None else f"kappa with people {one['kappa']:.2f}"
+    if one["untrusted"] is not None:
+        return f"{name} cannot be trusted now: {one['untrusted']}; {agrees}."
+    return f"{name}: {_shifted(one['shift'])}; {agrees}."
+
+
+def _shifted(shift: Mapping[str, Any] | None) -> str:
+    if shift is None or shift["points"] is None:
+        return "not compared with itself at deployment"
+    amount = f"{abs(shift['points']):.1f}"
+    way = "more" if shift["points"] > 0 else "fewer"
+    moved = "the same scores now as then" if amount == "0.0" else f"{amount} points {way} now"
+    return f"it gives the answers of deployment {moved} ({counted(shift['judged'], 'answer')} judged again)"
+
+
+def judges_part(payload: Mapping[str, Any]) -> str:
+    """How many of a verdict's calls were to judges, and what they cost; nothing without judges."""
+    of_judges = payload.get("judge")
+    if not of_judges:
+        return ""
+    cost = "" if of_judges["usd"] is None else f" ({of_judges['usd']:.2f} USD)"
+    return f", of them {of_judges['calls']:,} to judges{cost}"
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -14,14 +14,16 @@ import pytest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from monitor.config.load import load_config
+from monitor.domain.judging import Judged, JudgeSeen
 from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import Interval, Level, Stage, Verdict
-from monitor.store import answers, leases, runs, verdicts
+from monitor.judging.configured import rubric_scorers
+from monitor.store import answers, calibrations, leases, runs, verdicts
 from monitor.store.database import Database, open_database
 from monitor.store.outbox import StoredOutbox
 from monitor.telemetry.exposition import Telemetry
 from tests.fakes.prometheus import Stack, inbox, listening, stack, wait_for
-from tests.unit.store.rows import NOW, answer, decided, failure, run, tell
+from tests.unit.store.rows import NOW, answer, calibration, decided, failure, run, tell
 
 SHIPPED = Path(__file__).resolve().parents[2] / "systemd"
 TOKEN = "a-token-that-only-prometheus-reads"
@@ -29,6 +31,13 @@ CONFIG = """
 [suites.support]
 cases = "support.jsonl"
 metrics = ["exact_match"]
+rubrics = ["tone"]
+headline = { exact_match = 0.5, tone = 0.5 }
+[judging]
+panel = ["strict"]
+[judges.strict]
+provider = "openai"
+model = "judge-1"
 [alerts.slack]
 webhook_url = { env = "HOOK" }
 """
@@ -44,7 +53,9 @@ MEASURED = decided(
     baseline_score=0.88,
     scores={"exact_match": 0.83},
     drop=Interval(5.6, 4.5, 6.7),
+    judged=Judged((JudgeSeen("strict", "tone", judged=800, points=-0.4, low=-0.9, high=0.1),), watched=True),
 )
+MISJUDGED = Judged((JudgeSeen("strict", "tone", untrusted="it passed wrong answers"),), unscored=0.5, watched=True)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ def troubled(tmp_path: Path) -> Iterator[Database]:
     database = open_database(f"sqlite:///{tmp_path / 'heldout.db'}")
     week(database, "good", HOUR)
     week(database, "old", 9 * DAY)
-    week(database, "fallen", HOUR, replace(MEASURED, level=Level.ROLLBACK, stage=Stage.CONFIRMED))
+    week(database, "fallen", HOUR, replace(MEASURED, level=Level.ROLLBACK, stage=Stage.CONFIRMED, judged=MISJUDGED))
     missed = run(2, slot=now() - 8 * DAY, created_at=now() - HOUR, state=RunState.MISSED)
     with database.write() as connection:
         assert runs.record(connection, replace(missed, target="good"))
@@ -104,6 +115,9 @@ def scraped(troubled: Database, tmp_path: Path) -> Iterator[Scraped]:
     text = CONFIG + "".join(TARGET.replace("NAME", name) for name in ("good", "old", "fallen"))
     (tmp_path / "config.toml").write_text(text)
     config = load_config(tmp_path / "config.toml", {})
+    key = rubric_scorers(config.suites["support"], config)["tone"].key
+    with troubled.write() as connection:
+        calibrations.add(connection, [calibration(0.6, scorer=key)])
     telemetry = Telemetry(troubled, lambda: config, now)
 
     def page(request: BaseHTTPRequestHandler, _: bytes) -> tuple[int, str, bytes]:
@@ -143,6 +157,7 @@ def expressions() -> dict[str, str]:
     return found
 
 
+@pytest.mark.long(11)
 def test_trouble_reaches_whoever_is_told_and_so_does_its_end(scraped: Scraped, tmp_path: Path) -> None:
     expected = {
         ("HeldoutNoMeasuredRun", "old"),
@@ -150,6 +165,8 @@ def test_trouble_reaches_whoever_is_told_and_so_does_its_end(scraped: Scraped, t
         ("HeldoutSlotMissed", "good"),
         ("HeldoutSchedulerStale", ""),
         ("HeldoutDeliveryStuck", ""),
+        ("HeldoutJudgeUntrusted", ""),
+        ("HeldoutJudgeUnscored", "fallen"),
     }
     with inbox() as told, stack(tmp_path, shipped(tmp_path, scraped), told) as servers:
         wait_for(lambda: told.firing() >= expected, 20, lambda: (told.firing(), servers.get("rules")))
@@ -190,6 +207,7 @@ def dashboard_is_served(servers: Stack) -> None:
     assert verdicts_now == {"good": 0.0, "old": 1.0, "fallen": 3.0}
 
 
+@pytest.mark.sqlite_only("it never comes to the database")
 def test_a_wrong_token_is_a_heldout_that_does_not_answer(scraped: Scraped, tmp_path: Path) -> None:
     configuration = shipped(tmp_path, scraped)
     (tmp_path / "heldout.token").write_text("another")

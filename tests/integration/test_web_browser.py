@@ -8,7 +8,7 @@ from monitor.domain.verdict import Level
 from tests.fakes.browser import browser
 from tests.fakes.daemon import OPEN, READ
 from tests.fakes.programs import installed
-from tests.fakes.scenes import HOSTILE, decided, provider_cause
+from tests.fakes.scenes import HOSTILE, decided, of_judges, provider_cause
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,8 @@ async def test_signing_in_and_out(daemon, tmp_path):
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
 async def test_nothing_is_kept_out_and_nothing_is_wider_than_the_window(daemon, house, tmp_path, width):
-    decided(house, "ft", "run-1", Level.ROLLBACK, reasons=("x" * 400, HOSTILE), causes=provider_cause("y" * 400))
+    long = {"causes": provider_cause("y" * 400), "judged": of_judges("z" * 400 + HOSTILE)}
+    decided(house, "ft", "run-1", Level.ROLLBACK, reasons=("x" * 400, HOSTILE), **long)
     web = daemon()
     web.is_ill(configuration="/a/very/long/path" * 20)
     async with browser(tmp_path / "profile") as page:

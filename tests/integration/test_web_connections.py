@@ -56,6 +56,7 @@ def test_two_hundred_requests_at_once_are_all_answered(daemon, house):
 @pytest.mark.parametrize(
     "sent", [b"", b"GET / HT", b"POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"]
 )
+@pytest.mark.long(10)
 def test_a_request_that_never_comes_is_not_waited_for(daemon, sent):
     web = daemon()
     began = time.monotonic()
@@ -65,6 +66,7 @@ def test_a_request_that_never_comes_is_not_waited_for(daemon, sent):
     assert connections.REQUEST_WITHIN - 1 < time.monotonic() - began < connections.REQUEST_WITHIN + 3
 
 
+@pytest.mark.long(10)
 def test_a_request_that_comes_byte_by_byte_is_not_waited_for(daemon):
     web = daemon()
     began = time.monotonic()

@@ -9,7 +9,7 @@ from monitor.domain.verdict import Interval, Level, Stage
 from tests.fakes.daemon import ACT, GATE, OPEN, READ
 from tests.fakes.house import MONDAY
 from tests.fakes.json_schema import faults
-from tests.fakes.scenes import at_work, decided, provider_cause, run_row, store_run
+from tests.fakes.scenes import at_work, decided, of_judges, provider_cause, run_row, store_run
 
 PATHS = {
     "/healthz": ["get"],
@@ -25,7 +25,9 @@ PATHS = {
 @pytest.fixture
 def web(daemon, house):
     confirmed = {"stage": Stage.CONFIRMED, "drop": Interval(5.6, 4.5, 6.7, 0.95, 1.9)}
-    decided(house, "ft", "run-1", Level.ROLLBACK, confirmation=Interval(5.3, 4.2, 6.4), **confirmed)
+    confirmed |= {"confirmation": Interval(5.3, 4.2, 6.4), "judged": of_judges()}
+    decided(house, "ft", "run-1", Level.ROLLBACK, **confirmed)
+    store_run(house, run_row("run-4", state=RunState.RUNNING, kind=RunKind.JUDGE))
     decided(house, "summaries", "run-2", Level.INCONCLUSIVE, drop=None, score=None, causes=provider_cause("down"))
     store_run(house, run_row("run-3", state=RunState.RUNNING, kind=RunKind.WEEK, slot=MONDAY))
     at_work(house, "ft · support", MONDAY)
@@ -72,6 +74,8 @@ def test_what_each_route_asks_for_is_described(web):
         ("/api/v1/runs", "/api/v1/runs", "get", 421, {"token": READ, "headers": {"Host": "evil.example"}}),
         ("/api/v1/runs", "/api/v1/runs", "get", 400, {"token": READ, "headers": {"Host": "a b"}}),
         ("/api/v1/runs/run-3", "/api/v1/runs/{run}", "get", 200, {"token": READ}),
+        ("/api/v1/runs/run-1", "/api/v1/runs/{run}", "get", 200, {"token": READ}),
+        ("/api/v1/runs/run-4", "/api/v1/runs/{run}", "get", 200, {"token": READ}),
         ("/api/v1/runs/x", "/api/v1/runs/{run}", "get", 404, {"token": READ}),
         ("/api/v1/runs", "/api/v1/runs", "post", 202, {"token": ACT, "body": {"target": "ft"}}),
         ("/api/v1/runs", "/api/v1/runs", "post", 422, {"token": ACT, "body": {"target": 3}}),
@@ -98,6 +102,10 @@ def test_the_check_finds_what_is_wrong(web):
     found = web.ask("/api/v1/verdicts/ft?suite=support", token=READ).json
     for wrong in ({"verdict": "fine"}, {"score": "0.5"}, {"extra": 1}, {"slot": "today"}, {"drop": {"points": 1}}):
         assert len(list(faults(found | wrong, schema, document))) == 1
+    of_one, *others = found["judge"]["judges"]
+    for wrong in ({"shift": {"points": 1}}, {"models": "m"}, {"kappa": "high"}, {"extra": 1}):
+        seen = found["judge"] | {"judges": [of_one | wrong, *others]}
+        assert len(list(faults(found | {"judge": seen}, schema, document))) == 1, wrong
     del found["stale"]
     assert list(faults(found, schema, document)) == ["$: stale is missing"]
 

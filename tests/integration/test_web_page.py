@@ -14,7 +14,7 @@ from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import Interval, Level, Stage
 from monitor.store.database import Database, connect
 from tests.fakes.house import MONDAY
-from tests.fakes.scenes import HOSTILE, at_work, decided, provider_cause, run_row, store_run, undelivered
+from tests.fakes.scenes import HOSTILE, at_work, decided, of_judges, provider_cause, run_row, store_run, undelivered
 
 
 class Seen(HTMLParser):
@@ -108,14 +108,31 @@ def test_it_says_what_runs_what_waits_and_what_is_out_of_order(daemon, house):
     assert "Configuration: not reloaded, the one before stays in force: config.toml: [web] prot: unknown key" in text
 
 
+def test_it_says_what_is_known_of_the_judges(daemon, house):
+    decided(house, "ft", "run-1", Level.PASS, judged=of_judges())
+    store_run(house, run_row("run-2", "summaries", state=RunState.RUNNING, kind=RunKind.JUDGE))
+    text = look(daemon()).text
+    assert "3,216 calls, of them 2,400 to judges (0.81 USD), 1.94 USD." in text
+    expected = [
+        "Judge strict by support_answer: it gives the answers of deployment 2.6 points more now (1,600 answers judged "
+        "again); kappa with people 0.62.",
+        "Judge strict by tone: not compared with itself at deployment; agreement with people unknown.",
+        "Judge strict by summary cannot be trusted now: it passed 9 of 20 wrong answers; agreement with people ",
+    ]
+    assert [part for part in expected if part not in text] == []
+    assert "Look at the judges under way." in text
+
+
 def test_hostile_texts_are_text(daemon, house):
-    decided(house, "ft", "run-1", Level.INCONCLUSIVE, reasons=(HOSTILE, HOSTILE), causes=provider_cause(HOSTILE))
+    causes = provider_cause(HOSTILE)
+    reasons = (HOSTILE, HOSTILE)
+    decided(house, "ft", "run-1", Level.INCONCLUSIVE, reasons=reasons, causes=causes, judged=of_judges(HOSTILE))
     at_work(house, HOSTILE.replace("\x00", "").replace("\ud800", ""), MONDAY)
     web = daemon()
     web.is_ill(configuration=HOSTILE)
     seen = look(web)
     shown = "<script>alert(1)</script> \ufffdevil\ufffd \ufffd[31m </style> {{7*7}} & \"quoted\" 'single'"
-    assert seen.text.count(shown) >= 4
+    assert seen.text.count(shown) >= 5
     assert not [tag for tag, _ in seen.tags if tag in ("script", "iframe", "object", "embed", "base", "img")]
 
 

@@ -119,3 +119,36 @@ def test_commands_are_told_from_text():
 
 def test_one_is_no_plural():
     assert words.threshold({"investigate": 1.0, "unit": "points"}, "investigate") == "1 point"
+
+
+SHIFT = {"points": 0.0, "low": -0.4, "high": 0.4, "confidence": 0.95, "judged": 1600, "up": 3, "down": 4}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "it gives the answers of deployment the same scores now as then (1,600 answers judged again)"),
+        ({"shift": SHIFT | {"points": -0.04, "judged": 1}}, "the same scores now as then (1 answer judged again)"),
+        ({"shift": SHIFT | {"points": -2.64}}, "2.6 points fewer now"),
+        ({"shift": SHIFT | {"points": 2.64}}, "2.6 points more now"),
+        ({"shift": SHIFT | {"points": None}}, "not compared with itself at deployment; kappa with people 0.55."),
+        ({"shift": None, "kappa": None}, "not compared with itself at deployment; agreement with people unknown."),
+        ({"untrusted": "it failed"}, "Judge strict by tone cannot be trusted now: it failed; kappa with people 0.55."),
+    ],
+)
+def test_what_is_known_of_a_judge(changes, said):
+    one = {"judge": "strict", "rubric": "tone", "shift": SHIFT, "untrusted": None, "kappa": 0.55}
+    assert said in words.judge(one | changes)
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ({}, ""),
+        ({"judge": None}, ""),
+        ({"judge": {"calls": 2400, "usd": None}}, ", of them 2,400 to judges"),
+        ({"judge": {"calls": 0, "usd": 0.806}}, ", of them 0 to judges (0.81 USD)"),
+    ],
+)
+def test_what_judges_had_a_part_in(payload, said):
+    assert words.judges_part(payload) == said
