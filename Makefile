@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # Tests and benchmarks put one thread on each core themselves.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# For two cores, because a test waits half of the time. Who takes which test, and when, is in tests/conftest.py.
+PYTEST  := -m pytest -n 4 --no-loadscope-reorder --durations 15
 SOURCES := monitor judges alerts tests
 
 .PHONY: help run test soak bench lint format lock clean
@@ -21,8 +23,8 @@ run: $(VENV)/run.stamp ## Collect the sample's baseline, make the first weekly r
 	@exec $(BIN)/heldout serve
 
 test: $(VENV)/dev.stamp ## Everything but the long counts, and once more on PostgreSQL what touches a database.
-	$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15 -m "not soak and not bench"
-	$(THREADS) HELDOUT_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15 -m "database and not soak and not bench"
+	$(THREADS) $(BIN)/python $(PYTEST) -m "not soak and not bench"
+	$(THREADS) HELDOUT_TEST_DATABASE=postgresql $(BIN)/python $(PYTEST) -m "database and not soak and not bench"
 
 soak: $(VENV)/dev.stamp ## The long counts.
 	$(THREADS) $(BIN)/python -m pytest -m soak --timeout 3600

@@ -1,13 +1,21 @@
-"""The usual scene: a model that answers 36 of 40 cases right each time, a Slack, and a folder configured for both."""
+"""The usual scene: a model that answers 36 of 40 cases right each time, a Slack, and a folder configured for both.
+
+Servers and baselines take most of a scene's time, so a process of the tests has them once: a server begins anew for
+each test, and a folder gets a copy of the baseline that was collected in the first one with the same target and suite.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.harness import PASS, Case, Fake, Home, cases, provider, slack
+from tests.fakes import databases
+
+ANSWERS = 4  # a case, in the usual baseline
 
 
 @pytest.fixture
@@ -16,18 +24,33 @@ def known() -> list[Case]:
     return cases(right=36, wrong=4)
 
 
-@pytest.fixture
-def server(tmp_path: Path, known: list[Case]) -> Iterator[Fake]:
-    """The provider."""
-    with provider(tmp_path, known) as fake:
+@pytest.fixture(scope="session")
+def the_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fake]:
+    """The provider of all tests."""
+    with provider(tmp_path_factory.mktemp("provider"), []) as fake:
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def the_chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fake]:
+    """Slack of all tests."""
+    with slack(tmp_path_factory.mktemp("slack")) as fake:
         yield fake
 
 
 @pytest.fixture
-def chat(tmp_path: Path) -> Iterator[Fake]:
-    """Slack."""
-    with slack(tmp_path) as fake:
-        yield fake
+def server(the_server: Fake, known: list[Case]) -> Fake:
+    """The provider, that nobody has asked yet."""
+    the_server.begin_anew()
+    the_server.control(cases=known)
+    return the_server
+
+
+@pytest.fixture
+def chat(the_chat: Fake) -> Fake:
+    """Slack, to which nobody has written yet."""
+    the_chat.begin_anew()
+    return the_chat
 
 
 @pytest.fixture
@@ -38,9 +61,33 @@ def home(tmp_path: Path, known: list[Case], server: Fake, chat: Fake) -> Home:
     return place
 
 
+@pytest.fixture(scope="session")
+def baselines() -> dict[str, Path]:
+    """Folders with a baseline, by what it was collected with."""
+    return {}
+
+
 @pytest.fixture
-def pinned(home: Home) -> Home:
+def pinned(home: Home, server: Fake, baselines: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The same folder with a baseline: four answers a case."""
-    home.run("baseline", "collect", "bot", "support", "--yes", code=PASS)
-    assert home.count("SELECT count(*) FROM answer") == 160
+    collected_with = _collected_with(home)
+    if collected_with in baselines:
+        databases.copy(baselines[collected_with], home.folder)
+        server.control(asked_before=ANSWERS)
+    else:
+        home.run("baseline", "collect", "bot", "support", "--yes", code=PASS)
+        kept = tmp_path_factory.mktemp("baseline")
+        databases.empty(kept)
+        databases.keep(kept)
+        databases.copy(home.folder, kept)
+        baselines[collected_with] = kept
+    assert home.count("SELECT count(*) FROM answer") == server.tell()["answered"] == 160
     return home
+
+
+def _collected_with(home: Home) -> str:
+    """All that the configuration says but where things are kept, shown and told, and the cases."""
+    tables = tomllib.loads((home.folder / "config.toml").read_text("utf-8"))
+    for name in ("database", "web", "alerts"):
+        tables.pop(name, None)
+    return repr(tables) + (home.folder / "support.jsonl").read_text("utf-8")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import tomllib
 import urllib.error
@@ -16,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.harness import HELDOUT, Home, environment
+from tests.acceptance.harness import HELDOUT, REPOSITORY, Home, environment
 
+SIMULATED = Path(__file__).with_name("simulated.py")
 TOKEN = "operations-token-0123456789"
 
 
@@ -62,6 +64,17 @@ class Daemon:
                 stderr=err,
                 start_new_session=True,
             )
+
+    def begin_hasty(self) -> None:
+        """Start one that looks each second, and begins again after one, instead of a quarter of a minute.
+
+        Its time is the machine's, moved by the seconds that the file `clock` holds, if there is one already.
+        """
+        clock = self.home.folder / "clock"
+        if not clock.exists():
+            clock.write_text("0", encoding="ascii")
+        config = str(self.home.folder / "config.toml")
+        self.begin(sys.executable, str(SIMULATED), "serve", config, str(clock), PYTHONPATH=str(REPOSITORY))
 
     def ready(self, within: float = 20.0) -> Daemon:
         """Wait until it says that it is ready."""
@@ -134,11 +147,15 @@ def _content(answer: Any) -> Any:
 
 
 @contextmanager
-def serving(home: Home, name: str = "serve", *, port: int | None = None, begin: bool = True) -> Iterator[Daemon]:
+def serving(
+    home: Home, name: str = "serve", *, port: int | None = None, begin: bool = True, hasty: bool = False
+) -> Iterator[Daemon]:
     """A daemon on `home`, whose configuration has to have the port; ended at the end, with its child."""
     daemon = Daemon(home, port or port_of(home), home.folder / f"{name}.log")
     try:
-        if begin:
+        if hasty:
+            daemon.begin_hasty()
+        elif begin:
             daemon.begin()
         yield daemon
     finally:

@@ -10,6 +10,7 @@ from tests.acceptance.harness import FAILED, PASS, Case, Fake, Home, provider, s
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long(15)
 def test_a_backup_during_a_run_is_restored_in_another_place_and_goes_on(
     pinned: Home, server: Fake, chat: Fake, known: list[Case], tmp_path: Path
 ) -> None:

@@ -18,6 +18,8 @@ SECRET_PATH = "/ping/5f1d0e7a-secret"
 WITHIN = 27.0
 A_RUN_TAKES = 20.0  # seconds at the most, on a busy machine
 
+pytestmark = pytest.mark.sqlite_only("what is pinged does not depend on where a round is stored")
+
 
 @pytest.fixture
 def switch(tmp_path: Path) -> Iterator[Fake]:
@@ -104,6 +106,7 @@ def test_a_round_that_is_stopped_is_neither_and_the_next_one_goes_on(watched: Ho
     assert kinds(switch) == ["/start", "/start", ""]
 
 
+@pytest.mark.long(29)
 def test_one_that_hangs_delays_the_end_by_its_bound_and_changes_nothing(
     watched: Home, server: Fake, chat: Fake, switch: Fake
 ) -> None:

@@ -13,6 +13,8 @@ from tests.fakes.programs import installed
 
 UNITS = ("heldout.service", "heldout-run.service", "heldout-run.timer")
 
+pytestmark = pytest.mark.sqlite_only("it comes to no database")
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:

@@ -13,6 +13,8 @@ from tests.acceptance.harness import API_KEY, FAILED, PASS, SLACK_TOKEN, USAGE, 
 HOSTILE = 'It is\r\n{"level": "info", "event": "forged"}\x1b[31m\u2028\u202eleak sk-hostile0123456789abcdef'
 RUN = ["run", "target", "suite"]
 
+pytestmark = pytest.mark.sqlite_only("a line is written alike wherever the answers are stored")
+
 
 def lines(done: Result) -> list[dict[str, Any]]:
     """Standard error, a JSON object a line, each with what every line has."""

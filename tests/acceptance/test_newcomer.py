@@ -46,6 +46,7 @@ def test_the_sample_is_collected_measured_and_passes(sample: Home) -> None:
     assert sample.run("gate", "local-rag", "--json", code=PASS).json == {**verdict, "stale": False}
 
 
+@pytest.mark.sqlite_only("what it writes names a file")
 def test_init_writes_a_sample_that_runs_where_there_is_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path, secrets={})
     home.run("init", "--from", "sample", code=PASS)

@@ -32,6 +32,7 @@ concurency = 8
 listen = "nowhere"
 """
 
+NO_DATABASE = pytest.mark.sqlite_only("it comes to no database")
 VERBS = [
     ["check"],
     ["check", "--offline", "--json"],
@@ -41,12 +42,14 @@ VERBS = [
     ["status"],
     ["baseline", "collect", "bot", "support", "--yes"],
     ["baseline", "show", "bot"],
+    ["judge", "check"],
     ["db", "upgrade"],
     ["db", "backup", "all.backup"],
     ["db", "restore", "all.backup"],
 ]
 
 
+@NO_DATABASE
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_every_fault_of_a_configuration_is_told_at_once(tmp_path: Path, verb: list[str]) -> None:
     home = Home(tmp_path, secrets={})
@@ -59,6 +62,7 @@ def test_every_fault_of_a_configuration_is_told_at_once(tmp_path: Path, verb: li
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 
 
+@NO_DATABASE
 @pytest.mark.parametrize("text", ["", "[", "[suites]\n", "\x00", "a = 1\na = 2\n"], ids=repr)
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     home = Home(tmp_path, secrets={})
@@ -66,12 +70,14 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
     assert "config.toml" in home.run("run", code=USAGE).err
 
 
+@NO_DATABASE
 def test_no_configuration_says_how_to_get_one(tmp_path: Path) -> None:
     done = Home(tmp_path, secrets={}).run("run", code=USAGE)
     assert "`heldout init`" in done.said
     assert "--config" in done.said
 
 
+@NO_DATABASE
 def test_every_fault_of_a_suite_is_told_at_once(home: Home, server: Fake) -> None:
     lines = [
         '{"id": "a", "input": "one", "expected": "1"}',
@@ -96,6 +102,7 @@ def test_names_that_are_not_configured_are_refused_with_the_nearest(home: Home) 
     assert "no run's id begins" in home.run("baseline", "pin", "0193", code=USAGE).said
 
 
+@NO_DATABASE
 def test_a_missing_secret_is_named_before_anything_is_asked(home: Home, server: Fake) -> None:
     home.secrets = {"SLACK_TOKEN": home.secrets["SLACK_TOKEN"]}
     done = home.run("baseline", "collect", "bot", "support", "--yes", code=USAGE)
@@ -104,6 +111,7 @@ def test_a_missing_secret_is_named_before_anything_is_asked(home: Home, server: 
     assert server.tell()["count"] == 0
 
 
+@NO_DATABASE
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [
@@ -116,6 +124,7 @@ def test_a_slot_that_is_none_is_refused(home: Home, wanted: str, why: str) -> No
     assert why in home.run("run", "--slot", wanted, code=USAGE).said
 
 
+@NO_DATABASE
 def test_due_and_slot_exclude_each_other(home: Home) -> None:
     assert "exclude each other" in home.run("run", "--due", "--slot", "2025-01-06T06:00Z", code=USAGE).said
 
@@ -174,6 +183,7 @@ HELP = [
 ]
 
 
+@NO_DATABASE
 def test_help_lists_every_verb_and_each_has_an_example(tmp_path: Path) -> None:
     home = Home(tmp_path, secrets={})
     listed = home.run("--help", code=PASS).out
@@ -184,6 +194,7 @@ def test_help_lists_every_verb_and_each_has_an_example(tmp_path: Path) -> None:
     assert home.run("--version", code=PASS).out.startswith("heldout ")
 
 
+@NO_DATABASE
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_completion_script_is_printed(tmp_path: Path, shell: str) -> None:
     home = Home(tmp_path, secrets={})

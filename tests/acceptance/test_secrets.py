@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from tests.acceptance.harness import PASS, USAGE, Case, Home, Result, fallen, provider, slack, slot
+
+BYTES = pytest.mark.sqlite_only("it reads the bytes of the database's file")
 
 KEY = "sk-canary/Zm9v+YmFy=key-5f1d0e"
 TOKEN = "xoxb-canary-7a9c3b2e1f"
@@ -53,6 +57,8 @@ def hold_nothing(home: Home, said: list[Result], told: str = "") -> None:
             assert all(trace not in (one.out + one.err).encode() for one in said)
 
 
+@BYTES
+@pytest.mark.long(25)
 def test_no_key_that_a_provider_repeats_is_kept_or_shown(tmp_path: Path, known: list[Case]) -> None:
     home = Home(tmp_path, secrets={"API_KEY": KEY, "SLACK_TOKEN": TOKEN})
     with provider(tmp_path, known) as server, slack(tmp_path, token=TOKEN) as chat:
@@ -69,6 +75,8 @@ def test_no_key_that_a_provider_repeats_is_kept_or_shown(tmp_path: Path, known: 
         hold_nothing(home, said, json.dumps(chat.tell()["messages"]))
 
 
+@pytest.mark.sqlite_only("that messages wait, and arrive, is seen on both in test_slack_down.py")
+@pytest.mark.long(12)
 def test_a_token_that_cannot_be_one_keeps_no_week_from_being_measured(tmp_path: Path, known: list[Case]) -> None:
     home = Home(tmp_path, secrets={"API_KEY": KEY, "SLACK_TOKEN": f"{TOKEN} and a note"})
     with provider(tmp_path, known) as server, slack(tmp_path, token=TOKEN) as chat:
@@ -89,6 +97,8 @@ def test_a_token_that_cannot_be_one_keeps_no_week_from_being_measured(tmp_path: 
         assert len(chat.tell()["messages"]) >= 3
 
 
+@BYTES
+@pytest.mark.long(12)
 def test_no_token_that_slack_repeats_is_kept_or_shown(tmp_path: Path, known: list[Case]) -> None:
     home = Home(tmp_path, secrets={"API_KEY": KEY, "SLACK_TOKEN": TOKEN})
     with provider(tmp_path, known) as server, slack(tmp_path, token=TOKEN) as chat:

@@ -130,15 +130,17 @@ def test_killed_at_work_its_child_ends_too_and_the_next_one_goes_on(pinned: Home
     assert server.tell()["answered"] == pinned.count("SELECT count(*) FROM answer") == 200
 
 
-def test_a_child_that_dies_is_followed_by_another(daemon: Daemon, pinned: Home, server: Fake) -> None:
+def test_a_child_that_dies_is_followed_by_another(pinned: Home, server: Fake) -> None:
     server.control(delay=0.2)
-    child = int(daemon.logs("a child is at work")["pid"])
-    os.killpg(child, signal.SIGKILL)
-    assert daemon.logs("the child has ended")["exit"] == -signal.SIGKILL
-    assert daemon.get("/readyz")[0] == 200
-    server.control(delay=0.0)
-    eventually(lambda: weeks(pinned) == [("bot", "done")], within=60)
-    assert len(daemon.events("a child is at work")) == 2
+    with serving(pinned, hasty=True) as daemon:
+        daemon.ready()
+        child = int(daemon.logs("a child is at work")["pid"])
+        os.killpg(child, signal.SIGKILL)
+        assert daemon.logs("the child has ended")["exit"] == -signal.SIGKILL
+        assert daemon.get("/readyz")[0] == 200
+        server.control(delay=0.0)
+        eventually(lambda: weeks(pinned) == [("bot", "done")], within=60)
+        assert len(daemon.events("a child is at work")) == 2
 
 
 def test_what_a_child_had_started_ends_with_it_also_when_it_is_killed(

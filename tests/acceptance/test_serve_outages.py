@@ -50,6 +50,7 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.mark.postgresql_only(reason="a server that goes away")
 @pytest.mark.timeout(200)
+@pytest.mark.long(25)
 def test_a_server_that_goes_away_and_comes_back(
     home: Home, known: list[Case], server: Fake, chat: Fake, postgresql: Server
 ) -> None:
@@ -103,6 +104,7 @@ def full(tmp_path: Path, disk: Path, known: list[Case], server: Fake, chat: Fake
 
 @pytest.mark.sqlite_only(reason="the database is a file on a disk of its own")
 @pytest.mark.timeout(200)
+@pytest.mark.long(34)
 def test_a_disk_that_is_full(full: Home, disk: Path, server: Fake) -> None:
     full.run("baseline", "collect", "bot", "support", "--yes", code=PASS)
     with serving(full) as daemon:

@@ -173,6 +173,7 @@ def _every_slot_once(house: House, server: Fake, cases: int) -> None:
 
 @pytest.mark.postgresql_only(reason="SQLite takes one daemon")
 @pytest.mark.timeout(400)
+@pytest.mark.long(75)
 def test_leaders_that_are_killed_are_followed_within_half_a_minute(
     house: House, server: Fake, known: list[Case], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,8 @@ from tests.acceptance.harness import (
     slot,
 )
 
+pytestmark = pytest.mark.sqlite_only("a stream fails alike wherever the answers are stored")
+
 
 def shell(home: Home, line: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a line of bash, where `heldout` is the command."""

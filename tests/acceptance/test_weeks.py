@@ -24,6 +24,9 @@ from tests.fakes import databases
 RIGHT, BETWEEN, WRONG = 158, 25, 17  # with p = 0.8 between them: a score of 89
 
 
+pytestmark = pytest.mark.long(30)
+
+
 def model(drop: float = 0.0) -> list[dict[str, object]]:
     return cases(RIGHT, WRONG, between=BETWEEN, drop=drop)
 
@@ -99,6 +102,7 @@ def test_a_drop_of_three_points_is_investigated_and_not_rolled_back(
     assert headlines(chat) == ["🟠 INVESTIGATE: bot on support"]
 
 
+@pytest.mark.sqlite_only("what is decided does not depend on where it is stored; the other weeks are on both")
 def test_twelve_weeks_without_a_change_raise_nothing_and_cost_little(
     collected: tuple[Home, Fake], home: Home, chat: Fake
 ) -> None:

@@ -112,6 +112,7 @@ def test_stop_ends_well_and_start_begins_again(service: Service) -> None:
 
 
 @pytest.mark.parametrize("what", ["loop", "tick"])
+@pytest.mark.long(25)
 def test_a_scheduler_that_hangs_is_restarted_by_the_watchdog(service: Service, what: str) -> None:
     # A tick comes every 15 seconds at the latest; one that has not ended 5 seconds later hangs.
     stale, watchdog = 20.0, 6.0

@@ -112,6 +112,7 @@ def site(machine: Machine, tmp_path: Path, known: list[Case], server: Fake, chat
     return Site(machine, tmp_path, known, server, chat, switch)
 
 
+@pytest.mark.long(12)
 def test_it_measures_alerts_and_says_so_in_the_whole_sandbox(
     site: Site, server: Fake, chat: Fake, switch: Fake, known: list[Case]
 ) -> None:
@@ -141,6 +142,7 @@ def test_it_measures_alerts_and_says_so_in_the_whole_sandbox(
         assert len({line.split()[0] for line in owners if line}) == 1
 
 
+@pytest.mark.sqlite_only("its environment is the same")
 def test_a_child_neither_speaks_to_systemd_nor_holds_a_secret_in_its_environment(site: Site, server: Fake) -> None:
     server.control(delay=0.5)
     site.service.start()
@@ -158,7 +160,9 @@ def test_a_child_neither_speaks_to_systemd_nor_holds_a_secret_in_its_environment
         assert not any(secret in variable for variable in variables for secret in SECRETS.values())
 
 
-@pytest.mark.parametrize("answers", ["slowly", "never"])
+@pytest.mark.parametrize(
+    "answers", ["slowly", pytest.param("never", marks=pytest.mark.sqlite_only("it waits for the provider alone"))]
+)
 def test_stop_drains_while_a_child_is_at_work(site: Site, server: Fake, answers: str) -> None:
     service = site.service
     server.control(**({"delay": 0.6} if answers == "slowly" else {"always": {"action": "hang"}}))
@@ -185,6 +189,7 @@ def test_stop_drains_while_a_child_is_at_work(site: Site, server: Fake, answers:
     assert site.answers == server.tell()["answered"] == BASELINE + WEEK
 
 
+@pytest.mark.long(12)
 def test_killed_while_a_child_is_at_work_it_is_started_again_and_goes_on(site: Site, server: Fake) -> None:
     service = site.service
     server.control(delay=0.6)

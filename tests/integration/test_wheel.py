@@ -21,9 +21,10 @@ def run(*command: str | Path, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts of an environment that heldout was installed into from its wheel; other packages are this one's."""
+    tmp_path = tmp_path_factory.mktemp("wheel")
     source, wheels, target = tmp_path / "source", tmp_path / "wheels", tmp_path / "environment"
     source.mkdir()
     for name in SOURCES:

@@ -83,6 +83,7 @@ async def test_one_that_hangs_is_stale_and_one_that_ticks_is_not(begun):
     assert ticker.age > 0.3
 
 
+@pytest.mark.long(7)
 async def test_a_clock_set_back_by_a_day_does_not_stop_it(begun, caplog):
     caplog.set_level(logging.WARNING)
     work = Work()
@@ -95,6 +96,7 @@ async def test_a_clock_set_back_by_a_day_does_not_stop_it(begun, caplog):
     assert "the clock was set, or this machine slept" in caplog.messages
 
 
+@pytest.mark.long(5)
 async def test_a_clock_set_forward_by_three_weeks_makes_it_tick_at_once(begun):
     work = Work()
     begun(work, tick=60.0)

@@ -126,8 +126,10 @@ def test_a_group_says_what_it_holds_and_a_deep_recursion_is_cut(stream):
     assert "262 more" in deeply["exception"]["traceback"][5]
 
 
-def test_libraries_are_heard_from_warnings_on_also_where_we_debug():
+def test_libraries_are_heard_from_warnings_on_also_where_we_debug(monkeypatch):
     stream = io.StringIO()
+    # A server that ran in this process before has cut it off.
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
     logs.setup({"HELDOUT_LOG": "json", "HELDOUT_LOG_LEVEL": "debug"}, stream)
     for name in (
         "apscheduler.executors.default",
