@@ -11,7 +11,7 @@ class Reply:
     """One output of a target, with what the provider reports about it; token counts are None where it reports none.
 
     Of `input_tokens`, which are all that was sent, `cached_input_tokens` were read from the provider's cache and
-    `cache_write_tokens` written to it.
+    `cache_write_tokens` written to it. `calls`: requests that it took.
     """
 
     text: str
@@ -23,6 +23,7 @@ class Reply:
     contexts: tuple[str, ...] = ()
     cached_input_tokens: int | None = None
     cache_write_tokens: int | None = None
+    calls: int = 1
 
 
 class ErrorKind(StrEnum):
@@ -44,7 +45,7 @@ class TargetError(Exception):
 
     `permanent`: asking the same again does not help. `fatal`: no case can be answered until someone acts
     (a refused key, a model that does not exist), and the message says what to do.
-    `retry_after`: seconds the provider asked to wait, or None.
+    `retry_after`: seconds the provider asked to wait, or None. `calls`: requests that were made.
     """
 
     def __init__(
@@ -62,3 +63,4 @@ class TargetError(Exception):
         self.permanent = permanent or fatal
         self.fatal = fatal
         self.retry_after = retry_after
+        self.calls = 1

@@ -133,8 +133,10 @@ class _Asking:
         failed: TargetError | None = None
         try:
             self.reply = await self._send(sent)
+            self.attempts += self.reply.calls - 1
         except TargetError as error:
             failed = error
+            self.attempts += error.calls - 1
             lease.failed(error)
             return error
         finally:

@@ -68,12 +68,12 @@ class Budget:
         self.reserved_usd += usd
         self.month.reserved += usd
 
-    def settle(self, reserved: float, usd: float) -> None:
-        """Replace one reservation by what the call really cost."""
+    def settle(self, reserved: float, usd: float, calls: int = 1) -> None:
+        """Replace one reservation by what it really came to: USD, and calls where it took more than one."""
         self.reserved_calls -= 1
         self.reserved_usd -= reserved
         self.month.reserved -= reserved
-        self.calls += 1
+        self.calls += calls
         self.usd += usd
         self.month.spent += usd
 
@@ -165,7 +165,8 @@ class Call:
 
     def settle(self, reply: Reply | None, error: TargetError | None = None) -> None:
         """After a call, with its reply or its error; with neither where it was interrupted."""
-        self.budget.settle(self._most, self._usd(reply, error))
+        made = reply or error
+        self.budget.settle(self._most, self._usd(reply, error), made.calls if made is not None else 1)
         if reply is not None:
             self.pricer.saw(self.case, reply.input_tokens, reply.output_tokens)
 

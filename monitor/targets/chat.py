@@ -88,9 +88,13 @@ class ChatTarget(ABC):
         else:
             self._takes_schema = self._takes_schema or schema is not None
             return reply
-        reply = await self._ask(case, None)
+        try:
+            reply = await self._ask(case, None)
+        except TargetError as error:
+            error.calls = 2
+            raise
         self._takes_schema = self._takes_schema or False
-        return reply
+        return replace(reply, calls=2)
 
     async def _ask(self, case: Case, schema: Mapping[str, Any] | None) -> Reply:
         response = await self._post(self._body(case, schema))

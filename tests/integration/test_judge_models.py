@@ -120,6 +120,7 @@ async def test_a_server_that_knows_no_forms_is_asked_without_from_then_on(
     server.script(Step(status=status), Step(text="1. met"), Step(text="2. met"))
     first, second = await asked(judge(provider, server.url), QUESTION, QUESTION)
     assert (first.text, second.text) == ("1. met", "2. met")
+    assert (first.calls, second.calls) == (2, 1)
     assert [form(request.body) is not None for request in server.requests] == [True, False, False]
 
 
@@ -131,7 +132,7 @@ async def test_what_is_refused_with_and_without_a_form_says_nothing_about_forms(
     target = judge(provider, server.url)
     with pytest.raises(TargetError) as caught:
         await target.ask(QUESTION)
-    assert (caught.value.kind, caught.value.permanent) == (ErrorKind.REFUSED_REQUEST, True)
+    assert (caught.value.kind, caught.value.permanent, caught.value.calls) == (ErrorKind.REFUSED_REQUEST, True, 2)
     await asked(target, QUESTION)
     assert [form(request.body) is not None for request in server.requests] == [True, False, True]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from monitor.domain.answer import ErrorKind, Reply, TargetError
 from monitor.domain.case import Case
 from monitor.replay.ask import Asked, RetryPolicy, ask
+from monitor.replay.budget import Budget, Call, Caps, Month, Pricer
 from monitor.replay.limiter import Limiter
 from monitor.targets.port import Account
 from tests.fakes.simulated_time import run_simulated
@@ -293,3 +295,16 @@ def test_hundreds_of_cases_with_a_third_of_the_calls_refused_lose_none() -> None
     found = run_simulated(main())
     assert [one.reply for one in found] == [REPLY] * 400
     assert 1.3 < sum(one.attempts for one in found) / 400 < 1.6
+
+
+def test_a_target_that_took_two_requests_for_one_is_counted_with_both() -> None:
+    refused = error(ErrorKind.REFUSED_REQUEST, permanent=True)
+    refused.calls = 2
+    assert asked(Target([replace(REPLY, calls=2)]))[0].attempts == 2
+    assert asked(Target([refused]))[0].attempts == 2
+    ledger = Budget(Caps(usd=1.0, calls=10), Month(10.0, 0.0))
+    for made in (replace(REPLY, calls=2), REPLY):
+        call = Call(ledger, Pricer(None, None), CASE)
+        call.reserve()
+        call.settle(made)
+    assert (ledger.calls, ledger.reserved_calls) == (3, 0)
