@@ -140,6 +140,11 @@ def _meaning(said: Verdict, told: Told, goes_on: datetime | None) -> str:
         return (
             f"Its answers are worse than at deployment, by enough for a rollback if a second replay confirms it.{then}"
         )
+    if said.barred:
+        return (
+            "Its answers are worse than at deployment, by enough for a rollback as its judges see it. But nobody has "
+            "shown that these agree with people, so a person has to decide."
+        )
     if said.level is Level.INVESTIGATE:
         return (
             "Its answers are worse than at deployment, by more than noise explains; "
@@ -172,6 +177,15 @@ def _actions(said: Verdict, told: Told) -> tuple[Action, ...]:
         return (
             Action(f"Roll {said.target} back to what was served before, or retrain it"),
             Action("After that, pin what is served then", f"heldout baseline collect {target} {suite}"),
+            again,
+        )
+    if said.barred:
+        return (
+            Action("Read some of its answers; if they are as bad, roll it back to what was served before"),
+            Action(
+                "Have people label answers, so that the next rollback can rest on the judges",
+                "heldout judge calibrate --help",
+            ),
             again,
         )
     if said.level is Level.INVESTIGATE:

@@ -100,7 +100,8 @@ def _checked(one: Checked) -> None:
             else f" (95% interval {signed(seen.low)} to {signed(seen.high)})"
         )
         line(
-            f"It gives {counted(seen.judged, 'stored answer')} {signed(seen.points)} points{reach}: {seen.up} score "
+            f"It gives {counted(seen.judged, 'stored answer')} {abs(seen.points):.1f} points "
+            f"{'fewer' if seen.points < 0 else 'more'}{reach}: {seen.up} score "
             f"higher than at deployment, {seen.down} lower ({100 * (one.churn or 0.0):.1f}% differ; sign test "
             f"p = {seen.p:.2g}).",
             indent=4,

@@ -104,7 +104,7 @@ def conclude_main(plan: WeekPlan, progress: Progress, evidence: Evidence, decide
     if bool(decided.fired[ROLLBACK]):
         if not _may_roll_back(plan, evidence):
             reasons = (words.fired(plan, value, ROLLBACK), words.barred(plan, evidence.metrics_only is not None))
-            return Step(Level.INVESTIGATE, Stage.FINAL, reasons)
+            return Step(Level.INVESTIGATE, Stage.FINAL, reasons, barred=True)
         following = Progress(Phase.CONFIRM, 1, start(investigate=False))
         pending = (words.fired(plan, value, ROLLBACK), words.PENDING)
         return Step(Level.INVESTIGATE, Stage.PENDING, pending, next=following, wait=Wait.CONFIRM)
@@ -129,7 +129,7 @@ def conclude_confirmation(
     if bool(decided.fired[ROLLBACK]):
         if not _may_roll_back(plan, evidence):
             reasons = (words.confirmed(plan, value), words.barred(plan, evidence.metrics_only is not None))
-            return Step(Level.INVESTIGATE, Stage.FINAL, reasons)
+            return Step(Level.INVESTIGATE, Stage.FINAL, reasons, barred=True)
         return Step(Level.ROLLBACK, Stage.CONFIRMED, (words.confirmed(plan, value),))
     return Step(Level.INVESTIGATE, Stage.FINAL, (words.not_confirmed(plan, decided, value),))
 

@@ -148,7 +148,10 @@ class Looked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a look concluded: the verdict for now, and what comes next (nothing: the run is done)."""
+    """What a look concluded: the verdict for now, and what comes next (nothing: the run is done).
+
+    `barred`: it would be a rollback, which may not rest on these judges.
+    """
 
     level: Level
     stage: Stage
@@ -159,3 +162,4 @@ class Step:
     confirmation: Interval | None = None
     next: Progress | None = None
     wait: Wait | None = None
+    barred: bool = False

@@ -80,6 +80,7 @@ def verdict(facts: Facts, step: Step) -> Verdict:
         slot=run.slot,
         finished_at=facts.finished_at,
         judged=facts.judged,
+        barred=step.barred,
     )
 
 

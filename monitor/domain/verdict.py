@@ -104,7 +104,8 @@ class Verdict:
     """What is said about one (target, suite) after one run; scores in [0, 1], drops in points, money in USD.
 
     `score` is the headline; `scores` holds each scorer's own mean by name, None where it scored nothing. With a judge
-    in the headline, `baseline_score` is what today's judge gives the answers of deployment.
+    in the headline, `baseline_score` is what today's judge gives the answers of deployment. `barred`: it would be a
+    rollback, which may not rest on these judges.
     """
 
     target: str
@@ -132,6 +133,7 @@ class Verdict:
     finished_at: datetime | None = None
     stale: bool = False
     judged: Judged | None = None
+    barred: bool = False
 
     def as_json(self) -> dict[str, object]:
         """The verdict as the contract's JSON object; never NaN or Infinity."""

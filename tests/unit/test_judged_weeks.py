@@ -218,6 +218,10 @@ async def test_a_rollback_never_rests_on_a_judge_that_nobody_compared_with_peopl
     said = house.said[-1]
     assert (said["verdict"], said["stage"]) == ("investigate", "final")
     assert "were never compared with people's labels" in " ".join(said["reasons"])
+    # Who is woken reads what it would have been, and what to do about it.
+    (told,) = house.told
+    assert "by enough for a rollback as its judges see it" in told.meaning
+    assert [step.command for step in told.actions][1] == "heldout judge calibrate --help"
 
 
 @pytest.mark.parametrize(("kappa", "verdict"), [(0.7, "rollback"), (0.39, "investigate"), (None, "investigate")])

@@ -70,7 +70,7 @@ def test_a_judge_that_stayed_and_one_that_moved(capsys):
     show_judge.checked([checked(**moved)], as_json=False)
     text = said(capsys)
     assert "! strict with support has changed." in text
-    assert "It gives 160 stored answers −12.5 points (95% interval −16.0 to −9.0)" in text
+    assert "It gives 160 stored answers 12.5 points fewer (95% interval −16.0 to −9.0)" in text
     assert "20 lower (12.5% differ; sign test p = 2e-06)" in text
     assert "No alert is raised by this" in text
     show_judge.checked([checked(**numbers, models=("judge-1", "judge-2"))], as_json=False)
