@@ -44,8 +44,12 @@ class Court:
         """From here on they sit, on a run against what it is measured by."""
         self.session = session_of(self.app, self.site, run, setting)
         if self.session is not None:
-            # Rubrics that are only shown hold nothing up.
-            self.session.halt = self.absent if self.session.judging.headline else None
+            self.session.halt = self.missing
+
+    @property
+    def missing(self) -> Halt | None:
+        """Why there can be no headline at all: its judges could not be opened. What is only shown holds nothing up."""
+        return self.absent if self.site.judging is not None and self.site.judging.headline else None
 
     async def judge(self, session: Session, phase: Phase, halt: Halt | None) -> Halt | None:
         """Have judged what came; why the look is not a measurement, if it is not: the target's reason goes first."""

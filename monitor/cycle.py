@@ -104,7 +104,8 @@ async def take_up(app: App, site: Site, run: Run, *, patient: bool) -> Done:
             taken = concluded(app, site, run, setting, court.blocked, patient)
             run, said = conclude(app, site, run, setting, found, taken, court.account(setting))
             return Done(said, run, court.blocked.halt)
-        ask = await _connected(stack, site, budget)
+        # Answers that nobody can score need not be paid for.
+        ask = court.missing if court is not None and court.missing else await _connected(stack, site, budget)
         while True:
             run, said, halt = await _stage(app, site, run, setting, ask, court, patient=patient)
             if run.state is not RunState.RUNNING:

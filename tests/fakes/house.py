@@ -158,6 +158,7 @@ class House:
             "judges": "",
         }
         self.judges: dict[str, FakeJudge] = {}
+        self.no_judges: Exception | None = None  # why they cannot be opened
         self.fingerprint = "configuration-a"
         self.local = True
         self.concurrency = 4
@@ -241,6 +242,9 @@ class House:
 
         @asynccontextmanager
         async def convene(budget: Budget) -> AsyncIterator[Jury]:
+            if self.no_judges is not None:
+                raise self.no_judges
+
             def seat(judge: FakeJudge, rubric: Rubric, pricer: Pricer) -> Seat:
                 async def ask(case: Case) -> Asked:
                     return await judge.ask(rubric, case, Call(budget, pricer, case), self.clock.now)

@@ -11,6 +11,7 @@ import pytest
 
 from alerts.alert import Kind
 from monitor.collect import pin
+from monitor.config.secrets import SecretError
 from monitor.domain.answer import ErrorKind, TargetError
 from monitor.domain.run import HaltKind
 from monitor.rounds import run_now
@@ -408,3 +409,21 @@ async def test_a_panels_judge_that_is_away_is_an_alert_of_its_own(tmp_path):
     (alert,) = house.told
     assert (alert.kind, alert.event) == (Kind.JUDGE, "A JUDGE IS AWAY")
     house.close()
+
+
+async def test_where_judges_cannot_be_opened_no_answer_is_paid_unless_they_decide_nothing(house):
+    house.keys["metrics"] = '"contains"'
+    house.judged_by("strict")
+    await pinned(house)
+    house.no_judges = SecretError("[judges.strict] api_key: environment variable KEY is not set")
+    (done,) = (await house.due()).done
+    assert "KEY is not set" in house.said[-1]["reasons"][0]
+    assert house.model.asked == []
+    house.no_judges = None
+    await go_on(house, done)
+    assert house.said[-1]["verdict"] == "pass"
+    house.judged_by("strict", headline="{ contains = 1.0 }")
+    house.no_judges = SecretError("still not set")
+    house.model = Wordy(word="yes yes")
+    await at_once(house)
+    assert house.said[-1]["score"] is not None
