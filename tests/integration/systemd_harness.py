@@ -135,6 +135,11 @@ class Machine:
         """What the unit has logged."""
         return self.run("journalctl", "--no-pager", "--output=cat", "--unit", unit, code=None)
 
+    def printed(self, unit: str) -> str:
+        """What the unit's own processes have printed: systemd's messages about it may come in between the lines."""
+        chosen = (f"_SYSTEMD_UNIT={unit}.service", "_TRANSPORT=stdout")
+        return self.run("journalctl", "--no-pager", "--output=cat", *chosen, code=None)
+
     def stop(self) -> None:
         """End it, and see that nothing is left over of it."""
         space = _pid_namespace(self._init) if self._init else None

@@ -113,7 +113,7 @@ def test_a_credential_reaches_the_service_and_nobody_else(configured: Machine, s
     )
     configured.run("systemctl", "daemon-reload")
     configured.run("systemctl", "start", "heldout-run", code=None)
-    said = configured.journal("heldout-run")
+    said = configured.printed("heldout-run")
     assert f"{switch}\n0\n" in said
     assert "cat: /etc/heldout/credentials/deadman: Permission denied" in said
     assert "Everything answers." in said
@@ -132,6 +132,6 @@ def test_whatever_a_path_holds_systemd_takes_it_as_it_is(machine: Machine, name:
     machine.write("/etc/systemd/system/heldout-run.service", unit)
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "start", "heldout-run")
-    said = machine.journal("heldout-run")
+    said = machine.printed("heldout-run")
     assert f"run\n--due\n--config\n{config}\nshown\n" in said
     assert "hidden" not in said
