@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import cast
 
 from alerts.codec import FormatError, dump, load
+from alerts.incident import Incident
 
 SCHEMA = 1
 
@@ -23,7 +24,8 @@ class Kind(StrEnum):
     UNMEASURED = "unmeasured"  # not measurable twice in a row, or the provider is unavailable
     JUDGE = "judge"  # the judges changed, or leave answers without a score; the verdict comes by itself
     MISSED = "missed"  # slots of the schedule that nobody was there for, and that are not made up for
-    NOTE = "note"  # inconclusive once
+    NOTE = "note"  # inconclusive once; under an open alert: less bad than it was
+    STEP = "step"  # somebody, or something, acted on an incident; the rest of it is its newest verdict's
 
     @property
     def low_priority(self) -> bool:
@@ -84,6 +86,15 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A label and its value; `exact` where every character counts, as in an identifier: show it as code."""
+
+    label: str
+    value: str
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One case that got worse; scores in [0, 1]. Its texts are shown only where the channel may show cases."""
 
@@ -104,6 +115,10 @@ class Alert:
     `confirmation` are in points. `since` is when it first went bad. Every datetime is aware and kept in UTC; a naive
     one raises ValueError. What a model or a provider said may stand in any text: each channel escapes it. `event` says
     in a few words what has happened, where the kind alone does not.
+
+    `incident` is as it was just after what the alert tells; `step` is what was done then (`alerts.incident.What`).
+    `details` are for those who want to know more. `mention`: somebody is called; `broadcast`: the whole channel is
+    shown it. Both are the route's.
     """
 
     id: str
@@ -133,6 +148,11 @@ class Alert:
     run: str | None = None
     links: tuple[Link, ...] = ()
     event: str = ""
+    incident: Incident | None = None
+    step: str = ""
+    details: tuple[Fact, ...] = ()
+    mention: bool = False
+    broadcast: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -146,7 +166,11 @@ class Alert:
 
     @property
     def urgent(self) -> bool:
-        """Whether somebody should be called at once: a rollback, new or standing."""
+        """Whether somebody should be called at once: a rollback, new or standing, or what was to help did not."""
+        if self.kind is Kind.STEP:
+            return self.step in ("escalated", "expired", "failed") or (
+                self.step == "silence ended" and self.verdict == "rollback"
+            )
         return self.kind in (Kind.WORSE, Kind.AGAIN) and self.verdict == "rollback"
 
     def to_json(self) -> dict[str, object]:

@@ -1,18 +1,57 @@
-"""The port of every way out: send an alert, or say whether that would work."""
+"""The port of every way out: what is sent, what came of it, and whether a channel works."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from alerts.alert import Alert
 
+# The first part of everything that is sent; a channel's receipt may ask for others, which follow it.
+POST = "post"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG, and what it shows in words."""
+
+    png: bytes = field(repr=False)
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One thing to send: `part` of what `payload` holds, an `Alert.to_json` object or a hook's event.
+
+    `id` is the alert's, or the hook's: the same at every attempt. `thread` is the channel's own name for the first
+    message of the incident that it belongs to; None where it belongs to none, or none was sent yet.
+    """
+
+    id: str
+    part: str
+    payload: object
+    thread: str | None = None
+    picture: Picture | None = None
+
+    @property
+    def alert(self) -> Alert:
+        """The payload as an alert; raises `alerts.codec.FormatError`."""
+        return Alert.from_json(self.payload)
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the other side gave for a delivered message; `reference` is its own name for it (Slack: `ts`), or None."""
+    """What the other side gave for what was delivered.
+
+    `reference` is its own name for the message (Slack: `ts`), or None. `parts` are to be sent next, each as a thing of
+    its own, so that one that cannot be sent repeats none of the others. `result`: what a hook's own answer says.
+    """
 
     reference: str | None = None
+    parts: tuple[str, ...] = ()
+    result: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +63,63 @@ class Health:
 
 
 class TransportError(Exception):
-    """An alert was not delivered.
+    """A message was not delivered.
 
-    `permanent`: trying again changes nothing until somebody acts, and the message says what to do.
-    `retry_after`: seconds the other side asked to wait, or None.
-    `this_message`: the fault lies in this one message; others may still pass. The message never holds a secret.
+    `message` is one sentence in our words with the remedy, and holds no secret. `permanent`: somebody has to act before
+    trying again can help; where `this_message`, it is this one message that cannot be sent, else the whole channel.
+    `retry_after` is in seconds, where the other side named a time.
     """
 
     def __init__(
-        self, message: str, *, permanent: bool, retry_after: float | None = None, this_message: bool = False
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        this_message: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
-        self.retry_after = retry_after
         self.this_message = this_message
+        self.retry_after = retry_after
+
+
+class WithdrawnError(Exception):
+    """What was to be sent is not wanted any more; the message is one sentence that says why. It is never sent."""
 
 
 class Channel(Protocol):
-    """A way out. It holds no connection between two messages, so there is nothing to close."""
+    """A way out. Implementations hold their secrets; none of them logs one, or puts one into an error."""
 
     @property
     def name(self) -> str:
         """The name that routes and outbox rows use."""
         ...
 
-    async def send(self, alert: Alert) -> Receipt:
-        """Deliver one alert, without retries, within the channel's own time-out; raises `TransportError`."""
+    @property
+    def pace(self) -> timedelta:
+        """How far apart two messages have to be."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """How many may be under way at the same time."""
+        ...
+
+    @property
+    def longest(self) -> timedelta:
+        """How long one may take at the most."""
+        ...
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Deliver one thing, without retries; raises `TransportError`, and `WithdrawnError`."""
         ...
 
     async def verify(self) -> Health:
         """Say whether the channel works, without posting anything; never raises for a channel that does not."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back the connections that it holds, if any; whoever made it does so at the end of a delivery."""
         ...

@@ -13,8 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from alerts.alert import Alert
-from alerts.channel import Channel, TransportError
+from alerts.channel import POST, Channel, Outgoing, TransportError
 from alerts.codec import FormatError
 
 logger = logging.getLogger(__name__)
@@ -190,9 +189,8 @@ class _Delivery:
         channel, tries = self._channels[row.channel], row.attempts + 1
         limit = min(LONGEST_SEND, max(self._until - self._clock(), PACE))
         try:
-            alert = Alert.from_json(row.alert)
             async with asyncio.timeout(limit.total_seconds()):
-                receipt = await channel.send(alert)
+                receipt = await channel.send(Outgoing(str(row.id), POST, row.alert))
         except TransportError as error:
             return self._transport(error, tries)
         except FormatError as error:

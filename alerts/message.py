@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from alerts.alert import Action, Alert, Example, Link
+from alerts.alert import Action, Alert, Example, Fact, Link
 from alerts.text import code, fence, line, prose, size
-from alerts.words import Fact, Story, points, tell
+from alerts.words import Story, points, tell
 
 Block = dict[str, object]
 

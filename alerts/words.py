@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.alert import Action, Alert, Drop, Kind, Thresholds
+from alerts.alert import Action, Alert, Drop, Fact, Kind, Thresholds
 
 MOST_EXAMPLES = 10
 _NAME = 60  # characters of a target's or a suite's name that a headline has room for
@@ -17,15 +17,6 @@ _STAGES = {
     "pending": "a second replay has yet to confirm the rollback",
     "confirmed": "confirmed by a second replay",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A label and its value; `exact` where every character counts, as in an identifier: show it as code."""
-
-    label: str
-    value: str
-    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def conclude(
         if run.kind is RunKind.WEEK and judged is not None:
             alerts += telling.of_judges(app.new_id, said, judged, before, now)
         for alert in alerts:
-            outbox.enqueue(connection, alert.to_json(), verdict_id, route(alert, app.channels).channels, now)
+            outbox.enqueue(connection, alert.to_json(), verdict_id, route(alert, app.channels, now).channels, now)
         runs.save(connection, following)
     events.decided(following, said, alerts)
     return following, said

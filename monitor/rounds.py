@@ -189,7 +189,7 @@ def _tell_unstarted(app: App, looked: Look, broken: Sequence[Broken]) -> None:
             if not outbox.told_unstarted(connection, run.target, run.suite, run.created_at):
                 why = reasons[f"{run.target} · {run.suite}"]
                 alert = notify.unstarted(app.new_id(now), run, why, now)
-                outbox.enqueue(connection, alert.to_json(), None, route(alert, app.channels).channels, now)
+                outbox.enqueue(connection, alert.to_json(), None, route(alert, app.channels, now).channels, now)
 
 
 def _why_unstarted(error: Exception) -> str | None:

@@ -162,7 +162,7 @@ def _tell(
             slots.setdefault((run.target, run.suite), []).append(run.slot)
     if slots:
         alert = notify.missed(new_id(now), slots, now)
-        outbox.enqueue(connection, alert.to_json(), None, route(alert, channels).channels, now)
+        outbox.enqueue(connection, alert.to_json(), None, route(alert, channels, now).channels, now)
 
 
 def _sorted(

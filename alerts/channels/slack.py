@@ -6,13 +6,12 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
-from alerts.alert import Alert
-from alerts.channel import Health, Receipt, TransportError
+from alerts.channel import Health, Outgoing, Receipt, TransportError
 from alerts.channels.slack_errors import FORM, code_of, http_date, refusal, retry_after_seconds
 from alerts.message import SlackMessage, render
 from alerts.text import clean
@@ -90,11 +89,30 @@ class SlackChannel:
         """`slack`."""
         return NAME
 
-    async def send(self, alert: Alert) -> Receipt:
+    @property
+    def pace(self) -> timedelta:
+        """Slack takes about one message a second in a channel."""
+        return timedelta(seconds=1)
+
+    @property
+    def at_once(self) -> int:
+        """One after the other, so that they stand in their order."""
+        return 1
+
+    @property
+    def longest(self) -> timedelta:
+        """A message takes two requests at the most."""
+        return timedelta(seconds=60)
+
+    async def aclose(self) -> None:
+        """Nothing is held between two messages."""
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
         """Post one alert: with blocks, and once more as plain text where Slack refuses their form.
 
         The receipt is the message's `ts`; a webhook gives none. Raises TransportError.
         """
+        alert = outgoing.alert
         message = render(alert, show_cases=self._settings.show_cases, mention=self._settings.mention)
         answer = await self._post(message, alert.id)
         if answer.code in FORM:

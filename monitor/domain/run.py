@@ -11,13 +11,16 @@ from typing import Any
 class RunKind(StrEnum):
     """What a run is for: a baseline, a slot of the schedule, someone who wants to know now, or a look at the judges.
 
-    One of the last kind asks no target: it judges stored answers again.
+    A run of the judges asks no target: it judges stored answers again. A reference is what a target's fallback answers
+    on the same slot; a verification measures what serves after a rollback, by the baseline of what failed.
     """
 
     BASELINE = "baseline"
     WEEK = "week"
     AD_HOC = "adhoc"
     JUDGE = "judge"
+    REFERENCE = "reference"
+    VERIFY = "verify"
 
 
 class RunState(StrEnum):
@@ -65,6 +68,7 @@ class Run:
     """One row of the run table; times are UTC. `progress` is what decide needs to go on after a wait or a crash.
 
     A run whose `suite_fingerprint` is empty was recorded, and not begun. `requested_by`: who asked for it by the API.
+    `incident_id`: of a verification, the incident whose end it decides.
     """
 
     id: str
@@ -82,6 +86,7 @@ class Run:
     requested_model: str | None = None
     progress: dict[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
+    incident_id: str | None = None
 
     @property
     def begun(self) -> bool:

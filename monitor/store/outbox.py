@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alerts.alert import Kind
+from alerts.channel import POST
 from alerts.deliver import HOUR, OutboxRow, State
 from monitor.domain.text import storable
 from monitor.store.database import Database, alone
@@ -45,6 +46,8 @@ def enqueue(
         {
             "alert_id": payload["id"],
             "channel": channel,
+            "part": POST,
+            "line": payload["target"],
             "state": State.PENDING.value,
             "attempts": 0,
             "first_at": now,

@@ -279,6 +279,7 @@ def _values(value: Run) -> dict[str, Any]:
         "requested_model": value.requested_model,
         "progress": value.progress,
         "requested_by": value.requested_by,
+        "incident_id": value.incident_id,
     }
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -87,8 +88,10 @@ run = Table(
     Column("requested_model", String(200)),
     Column("progress", JSON, nullable=False),
     Column("requested_by", String(200)),
+    # Of a verification: the incident whose end it decides. No foreign key, for the same reason as that of baseline_id.
+    Column("incident_id", String(36), index=True),
     # A second run of one slot is refused here, however many processes ask for it. NULLs differ: other runs are free.
-    UniqueConstraint("target", "suite", "slot"),
+    UniqueConstraint("target", "suite", "slot", "kind"),
     Index(None, "state", "due_at"),
 )
 
@@ -179,16 +182,119 @@ alert = Table(
     Column("kind", String(20), nullable=False),
     # None where no verdict caused it, as when slots were missed.
     Column("verdict_id", Id, ForeignKey("verdict.id"), index=True),
+    # None where it belongs to no incident.
+    Column("incident_id", String(36), ForeignKey("incident.id"), index=True),
+    # What was made of it (first, worse, …, silenced) and why; None for those of before there were routes.
+    Column("route", String(20)),
+    Column("why", Text),
     Column("payload", JSON, nullable=False),
     Column("created_at", Utc, nullable=False),
+)
+
+# The life of an alert: one row, and its steps in `incident_event`, from which the row can be built again.
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("target", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("closed_at", Utc),
+    # The slot it began with; what was decided for slots up to that of its end has no open alert any more.
+    Column("slot", Utc, nullable=False),
+    Column("value", JSON, nullable=False),
+    # The newest alert that tells of a verdict: what its first message is made of.
+    Column("alert_id", String(36)),
+    Index(None, "target", "suite", "opened_at"),
+)
+# One at a time for each (target, suite).
+Index(
+    "uq_incident_open",
+    incident.c.target,
+    incident.c.suite,
+    unique=True,
+    sqlite_where=incident.c.closed_at.is_(None),
+    postgresql_where=incident.c.closed_at.is_(None),
+)
+
+incident_event = Table(
+    "incident_event",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("incident_id", String(36), ForeignKey("incident.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("kind", String(30), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+# What deployment tooling is asked for; `id` is the webhook-id of every attempt.
+hook = Table(
+    "hook",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("mode", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("target", String(200), nullable=False),
+    Column("suite", String(200), nullable=False),
+    # None for what only tells that a verdict changed.
+    Column("incident_id", String(36), ForeignKey("incident.id"), index=True),
+    Column("verdict_id", Id, ForeignKey("verdict.id"), nullable=False),
+    # The model's version and the baseline for which it is done once.
+    Column("model", Text),
+    Column("baseline_id", Id),
+    Column("fallback", String(200)),
+    # What a button, or a link, that approves it carries; and what the tool's result carries.
+    Column("nonce", String(64)),
+    Column("token", String(64)),
+    Column("event", JSON(none_as_null=True)),
+    Column("requested_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("decided_at", Utc),
+    Column("decided_by", String(200)),
+    Column("accepted_at", Utc),
+    Column("ended_at", Utc),
+    Column("result", JSON(none_as_null=True)),
+    Column("why", Text),
+    Index(None, "target", "action"),
+    Index(None, "state", "expires_at"),
+)
+
+# Where the messages of one incident hang together in a channel: the channel's own name for the first one.
+thread = Table(
+    "thread",
+    metadata,
+    Column("incident_id", String(36), ForeignKey("incident.id"), primary_key=True),
+    Column("channel", String(120), primary_key=True),
+    Column("reference", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+picture = Table(
+    "picture",
+    metadata,
+    Column("alert_id", String(36), ForeignKey("alert.id"), primary_key=True),
+    Column("png", LargeBinary, nullable=False),
+    # What it shows, for those who cannot see it.
+    Column("alt", Text, nullable=False),
 )
 
 outbox = Table(
     "outbox",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("alert_id", String(36), ForeignKey("alert.id"), nullable=False),
-    Column("channel", String(40), nullable=False),
+    # One of the two is there: a message for people, or a call of a hook.
+    Column("alert_id", String(36), ForeignKey("alert.id")),
+    Column("hook_id", String(36), ForeignKey("hook.id")),
+    Column("channel", String(120), nullable=False),
+    # Which part of it: the message itself, or what follows it.
+    Column("part", String(20), nullable=False),
+    # What may not overtake each other in a channel: the target.
+    Column("line", String(200), nullable=False),
     Column("state", String(20), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("first_at", Utc, nullable=False),
@@ -197,8 +303,26 @@ outbox = Table(
     Column("done_at", Utc),
     Column("receipt", Text),
     Column("error", Text),
-    UniqueConstraint("alert_id", "channel"),
+    UniqueConstraint("alert_id", "channel", "part"),
+    UniqueConstraint("hook_id"),
     Index(None, "state", "due_at"),
+    # Finds who stands before a row in its line.
+    Index(None, "channel", "line", "state"),
+)
+
+# Who did what, in order; each row's hash has that of the row before in it, so that none can be changed unseen.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("via", String(40), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(400), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
 )
 
 # One judge's verdict on one answer. `occasion` is the run as whose moment it counts: the baseline's where its answers

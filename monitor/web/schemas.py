@@ -242,7 +242,7 @@ class Run(BaseModel):
     id: str
     target: str
     suite: str
-    kind: Literal["baseline", "week", "adhoc", "judge"]
+    kind: Literal["baseline", "week", "adhoc", "judge", "reference", "verify"]
     state: Literal["running", "waiting", "done", "missed"]
     begun: bool
     slot: Instant | None

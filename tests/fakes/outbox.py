@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from alerts.alert import Alert
-from alerts.channel import Health, Receipt
+from alerts.channel import Health, Outgoing, Receipt
 from alerts.deliver import OutboxRow, State
 
 START = datetime(2026, 11, 16, 7, 0, tzinfo=UTC)
@@ -104,7 +104,15 @@ class ScriptedChannel:
     got: list[Alert] = field(default_factory=list)
     tried: list[tuple[str, datetime]] = field(default_factory=list)
 
-    async def send(self, alert: Alert) -> Receipt:
+    pace: timedelta = timedelta(seconds=1)
+    at_once: int = 1
+    longest: timedelta = timedelta(seconds=60)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        alert = outgoing.alert
         self.tried.append((alert.id, self.clock()))
         error = self.errors.popleft() if self.errors else None
         if error is not None:

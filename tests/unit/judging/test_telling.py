@@ -171,8 +171,8 @@ def test_it_is_not_urgent_whatever_the_verdict_is_and_reaches_every_channel(leve
     (alert,) = of_judges(lambda _: "alert-1", now, now.judged, [], NOW)
     assert (alert.kind, alert.urgent, alert.kind.low_priority) == (Kind.JUDGE, False, False)
     assert (alert.run, alert.slot, alert.verdict) == ("run-0", NOW, level.value)
-    way = route(alert, ["slack", "email"])
-    assert (way.channels, way.urgent) == (("email", "slack"), False)
+    way = route(alert, ["slack", "email"], NOW)
+    assert (way.channels, way.mention) == (("email", "slack"), False)
 
 
 def test_what_a_model_wrote_is_text():
