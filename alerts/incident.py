@@ -107,7 +107,7 @@ class Incident:
     silenced_until: datetime | None = None
     silenced_by: str | None = None
     silenced_level: str | None = None
-    approval: Approval | None = None
+    approvals: tuple[Approval, ...] = ()
     hook: str | None = None
     action: str | None = None
     now_serving: str | None = None
@@ -115,6 +115,11 @@ class Incident:
     others: tuple[str, ...] = ()
     closed_at: datetime | None = None
     outcome: str = ""
+
+    @property
+    def approval(self) -> Approval | None:
+        """What has waited longest for a yes or a no."""
+        return self.approvals[0] if self.approvals else None
 
     @property
     def is_open(self) -> bool:
@@ -158,7 +163,7 @@ def step(incident: Incident, event: Event) -> Incident:
             incident,
             state=State.RESOLVED,
             closed_at=event.at,
-            approval=None,
+            approvals=(),
             hook=None,
             silenced_until=None,
             outcome=event.why,
@@ -183,27 +188,34 @@ def _silenced(incident: Incident, event: Event) -> Incident:
 def _acted(incident: Incident, event: Event) -> Incident:
     """The steps of hooks."""
     if event.what is What.OFFERED:
-        return replace(incident, approval=event.approval)
+        offered = () if event.approval is None else (event.approval,)
+        return replace(incident, approvals=(*incident.approvals, *offered))
     if event.what in (What.APPROVED, What.REJECTED):
-        if incident.approval is None:
-            raise NotAllowedError(f"incident {incident.id} waits for no approval")
-        if incident.approval.hook != event.hook:
-            raise NotAllowedError(
-                f"incident {incident.id} does not wait for this approval any more: see what it is now"
-            )
-        return replace(incident, approval=None)
+        if all(waiting.hook != event.hook for waiting in incident.approvals):
+            raise NotAllowedError(f"incident {incident.id} does not wait for this approval: see what it is now")
+        return _without(incident, event.hook)
     if event.what is What.ASKED:
-        return replace(incident, state=State.ACTING, hook=event.hook, action=event.action, approval=None)
+        return _without(_asked(incident, event), event.hook)
     if event.what is What.DONE:
         retires = incident.retires or event.action == "rollback"
         return replace(incident, state=State.VERIFYING, now_serving=event.now_serving, retires=retires)
     if event.what is What.EXPIRED:
-        gone = incident.approval is not None and incident.approval.hook == event.hook
-        return replace(incident, state=State.ESCALATED, approval=None if gone else incident.approval, hook=None)
+        return _without(replace(incident, state=State.ESCALATED, hook=None), event.hook)
     if event.what in (What.FAILED, What.ESCALATED):
         return replace(incident, state=State.ESCALATED, hook=None)
     # Accepted and refused: said, and nothing changes.
     return incident
+
+
+def _asked(incident: Incident, event: Event) -> Incident:
+    """A retraining takes days, and is no state of the incident; a rollback is."""
+    if event.action != "rollback":
+        return incident
+    return replace(incident, state=State.ACTING, hook=event.hook, action=event.action)
+
+
+def _without(incident: Incident, hook: str | None) -> Incident:
+    return replace(incident, approvals=tuple(one for one in incident.approvals if one.hook != hook))
 
 
 def fold(incident_id: str, target: str, suite: str, slot: datetime, events: Iterable[Event]) -> Incident:

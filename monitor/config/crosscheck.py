@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monitor.config.faults import no_such
+from monitor.config.hooks import hook_findings
 from monitor.config.panel import panel_findings
 from monitor.config.places import Finding, Place
 from monitor.config.rubrics import Shelf
@@ -29,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def cross_findings(document: dict[str, Any], shelf: Shelf) -> Iterator[Finding]:
     """Every fault that lies between keys: references between tables, scorers and headline, roles, thresholds, Slack."""
     suites, targets, judges = (_tables(document, kind) for kind in ("suites", "targets", "judges"))
-    for kind in ("suites", "targets", "judges"):
+    for kind in ("suites", "targets", "judges", "hooks"):
         yield from _names(kind, document.get(kind))
     yield from _database(document)
     yield from _thresholds(document)
@@ -44,6 +45,7 @@ def cross_findings(document: dict[str, Any], shelf: Shelf) -> Iterator[Finding]:
     for name, judge in judges.items():
         yield from _params(("judges", name), judge, JUDGES_OWN_PARAMS)
     yield from panel_findings(document.get("judging"), judges, [name for name in suites if "rubrics" in suites[name]])
+    yield from hook_findings(_tables(document, "hooks"), targets)
     yield from _slack(document)
     yield from _web(document)
 
@@ -55,8 +57,8 @@ def _tables(document: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 
 
 def _names(kind: str, tables: Any) -> Iterator[Finding]:
-    what = {"suites": "suite", "targets": "target", "judges": "judge"}[kind]
-    if kind != "judges" and (tables is None or tables == {}):
+    what = {"suites": "suite", "targets": "target", "judges": "judge", "hooks": "hook"}[kind]
+    if kind in ("suites", "targets") and (tables is None or tables == {}):
         yield (kind,), f"is missing: add at least one {what} as [{kind}.NAME]"
     for name in tables if isinstance(tables, dict) else ():
         if not _NAME.fullmatch(name) or len(name) > 100:

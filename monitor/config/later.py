@@ -9,7 +9,7 @@ from monitor.config.places import Finding, Place
 
 NOT_YET = "not in this version"
 
-_TABLES = ("hooks", "reports")
+_TABLES = ("reports",)
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("targets", "*"): ("fallback", "compare_with"),
     ("alerts",): ("repeat_every", "email"),
@@ -29,9 +29,7 @@ def later_keys(document: dict[str, Any]) -> Iterator[Finding]:
     """Every table and key of `document` that a later version will understand."""
     for name in _TABLES:
         if name in document:
-            entries = document[name] if name == "hooks" else None
-            for entry in entries if isinstance(entries, dict) and entries else [None]:
-                yield ((name,) if entry is None else (name, entry)), NOT_YET
+            yield (name,), NOT_YET
     for path, keys in _KEYS.items():
         for place, table in _tables_at(document, path):
             for key in keys:

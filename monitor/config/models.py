@@ -23,6 +23,7 @@ from monitor.config.fields import (
     TextOrSecret,
     WebAddress,
 )
+from monitor.config.hooks import HookConfig
 from monitor.config.judges import JudgeConfig, Judging
 from monitor.config.listening import checked_host, checked_listen
 from monitor.config.rubrics import RubricRef
@@ -252,6 +253,7 @@ class Config(Table):
     judging: Judging = Judging()
     alerts: Alerts = Alerts()
     deadman: Deadman | None = None
+    hooks: dict[str, HookConfig] = Field(default_factory=dict)
     web: Web = Web()
 
     @property

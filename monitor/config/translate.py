@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.config.faults import did_you_mean, listing, nearest
 from monitor.config.fields import HOW_TO_REFER
+from monitor.config.hooks import HookConfig
 from monitor.config.judges import JudgeConfig, Judging
 from monitor.config.models import (
     Alerts,
@@ -156,6 +157,8 @@ def _table(document: dict[str, Any], place: Place) -> type[Table] | None:
         return PROVIDERS[document["targets"][place[1]]["provider"]]
     if place[0] == "judges" and len(place) == 2:
         return JudgeConfig
+    if place[0] == "hooks" and len(place) == 2:
+        return HookConfig
     return Price if place[-1] == "price" else None
 
 
