@@ -13,8 +13,9 @@ from urllib.request import proxy_bypass
 
 from alerts.alert import Alert
 from alerts.channel import Health, Receipt, TransportError
-from alerts.channels.slack_errors import FORM, code_of, http_date, refusal, retry_after_seconds
+from alerts.channels.slack_errors import FORM, code_of, refusal
 from alerts.message import SlackMessage, render
+from alerts.retry_after import http_date, retry_after_seconds
 from alerts.text import clean
 
 if TYPE_CHECKING:
