@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 from alerts.channel import Health, Outgoing, Receipt, TransportError
-from alerts.channels.slack_errors import FORM, code_of, http_date, refusal, retry_after_seconds
+from alerts.channels.slack_errors import FORM, code_of, refusal
 from alerts.message import SlackMessage, render
+from alerts.retry_after import http_date, retry_after_seconds
 from alerts.text import clean
 
 if TYPE_CHECKING:
