@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from alerts.alert import Alert, Example
+from alerts.alert import Alert, Drop, Example
 from alerts.hooks.event import CaseScore, Shortfall, by_cluster, by_tag
 from monitor import grading, notify
 from monitor.app import App
@@ -224,14 +224,13 @@ def _shortfall(app: App, setting: Setting, evidence: Evidence, said: Verdict) ->
             setting.cases, then.n > 0, now.n > 0, then.mean.tolist(), now.mean.tolist(), strict=True
         )
     ]
-    drop = said.drop
     return Shortfall(
         suite=said.suite,
         verdict=said.level.value,
         run=said.run,
         score=said.score,
         baseline_score=said.baseline_score,
-        drop=(drop.points, drop.low, drop.high) if drop is not None else (None, None, None),
+        drop=notify.drop_of(said.drop) or Drop(None),
         cases=len(scored),
         failing=sum(one.failing for one in scored),
         tags=by_tag(scored),

@@ -108,13 +108,13 @@ class Actions:
             incident, offer, row = self._offered(connection, incident_id, nonce, hook)
             ruling = asking.ruling_of(connection, self._office, incident, row)
             detail = {"hook": row.id, "name": row.name, "why": why, "allowed": ruling.allowed, "ruling": ruling.reason}
-            self._note(connection, actor, f"approve {row.action}", incident, detail)
             if ruling.allowed:
                 said = f"{actor.name} approved it. {why}".strip()
                 step = self._decided(What.APPROVED, actor, offer, said)
                 incident = incidents.record(connection, incident_id, step)
                 incident = asking.ask(connection, self._office, incident, row, actor.name, ruling.reason)
                 telling.tell_step(connection, self._office, incident, step)
+            self._note(connection, actor, f"approve {row.action}", incident, detail)
         if not ruling.allowed:
             raise RefusedError(ruling.reason)
         return incident

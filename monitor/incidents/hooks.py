@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
+from alerts.alert import Drop
 from alerts.hooks.event import Event as Body
 from alerts.hooks.event import Occasion, Shortfall, retrain_requested, rollback_requested, verdict_changed
 from alerts.hooks.guard import Action, Fallback, Request, Ruling, Situation, guard
@@ -167,7 +168,7 @@ def _request(
     hook_id, token = office.new_id(office.now), secrets.token_urlsafe(24)
     expires_at = office.now + table.lasts
     configured = office.config.targets.get(said.target)
-    fallback = configured.fallback if configured is not None else None
+    fallback = getattr(configured, "fallback", None)
     occasion = Occasion(hook_id, said.target, office.now, expires_at, office.result_url(hook_id, token))
     if table.on == "rollback":
         body = rollback_requested(occasion, fallback or "", said.payload)
@@ -206,7 +207,7 @@ def _numbers(said: StoredVerdict) -> Shortfall:
         run=said.run_id,
         score=said.payload.get("score"),
         baseline_score=said.payload.get("baseline_score"),
-        drop=(drop.get("points"), drop.get("low"), drop.get("high")),
+        drop=Drop(drop.get("points"), drop.get("low"), drop.get("high")),
         cases=int(said.payload.get("cases") or 0),
         failing=0,
         causes=tuple(str(cause.get("cause")) for cause in said.payload.get("causes") or ()),
