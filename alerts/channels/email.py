@@ -1,0 +1,98 @@
+"""E-mail: one message for all recipients, by the operator's own SMTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from alerts.alert import Alert
+from alerts.channel import Health, Receipt, TransportError
+from alerts.channels.email_errors import AGAIN
+from alerts.channels.email_message import message
+from alerts.channels.email_settings import EmailSettings
+from alerts.channels.smtp_session import SmtpSession
+
+NAME = "email"
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class EmailChannel:
+    """Mails alerts. `clock` dates them."""
+
+    def __init__(self, settings: EmailSettings, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        """`email`."""
+        return NAME
+
+    async def send(self, alert: Alert) -> Receipt:
+        """Mail one alert to all recipients; the receipt is its Message-ID, the same over all retries.
+
+        Delivered is what one recipient at least was accepted for: sent again, the others would have it twice. Those
+        refused are logged. Raises TransportError.
+        """
+        built = message(alert, self._settings, self._clock())
+        refused = await self._converse(lambda session: session.send(built))
+        if refused:
+            codes = sorted({code for code, _ in refused.values()})
+            about = {"channel": NAME, "alert": alert.id, "of": len(self._settings.to), "codes": codes}
+            logger.warning("recipients were refused", extra={"refused": sorted(refused), **about})
+        return Receipt(str(built["Message-ID"]))
+
+    async def verify(self) -> Health:
+        """Connect, encrypt and log in as a message would, without sending one."""
+        try:
+            return Health(True, await self._converse(SmtpSession.verify))
+        except TransportError as error:
+            return Health(False, error.message)
+
+    async def _converse(self, talk: Callable[[SmtpSession], T]) -> T:
+        """What `talk` returns or raises, in a thread; at the limit, or when nobody waits any more, it hangs up."""
+        session, limit = SmtpSession(self._settings), self._settings.limit
+        try:
+            async with asyncio.timeout(limit):
+                return await _in_thread(lambda: talk(session))
+        except TimeoutError:
+            said = f"{self._settings.server} took longer than {limit:g} s for one message"
+            raise TransportError(f"{said}{AGAIN}", permanent=False) from None
+        finally:
+            session.hang_up()
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """As `asyncio.to_thread`, in a thread that dies with the process: a name server may hold it up for minutes."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(set_: Callable[[], None]) -> None:
+        if not done.done():
+            set_()
+
+    def call(set_: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            loop.call_soon_threadsafe(settle, set_)
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001  # it is raised where the result is awaited
+            failure = error
+            call(lambda: done.set_exception(failure))
+        else:
+            call(lambda: done.set_result(result))
+
+    threading.Thread(target=run, name="smtp", daemon=True).start()
+    return await done
