@@ -56,3 +56,19 @@ class Channel(Protocol):
     async def verify(self) -> Health:
         """Say whether the channel works, without posting anything; never raises for a channel that does not."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Stands in a channel's place where it cannot be built: its messages wait, and `reason` says what to do."""
+
+    name: str
+    reason: str
+
+    async def send(self, alert: Alert) -> Receipt:
+        """Raises TransportError: somebody has to act."""
+        raise TransportError(self.reason, permanent=True)
+
+    async def verify(self) -> Health:
+        """It does not work."""
+        return Health(False, self.reason)

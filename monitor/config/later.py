@@ -12,7 +12,7 @@ NOT_YET = "not in this version"
 _TABLES = ("hooks", "reports")
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("targets", "*"): ("fallback", "compare_with"),
-    ("alerts",): ("repeat_every", "email"),
+    ("alerts",): ("repeat_every",),
     ("alerts", "slack"): (
         "app_token",
         "signing_secret",
