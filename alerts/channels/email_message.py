@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from email.headerregistry import Address
+from email.header import Header
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from hashlib import sha256
 
 from alerts.alert import Alert
@@ -15,8 +16,6 @@ from alerts.channels.email_parts import html_part, text_part
 from alerts.channels.email_settings import EmailSettings, Mailbox
 
 PICTURE_NAME = "trend.png"
-# No server has to be asked whether it takes 8 bits.
-POLICY = SMTP.clone(cte_type="7bit")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.-]{1,64}@[A-Za-z0-9.-]{1,200}>")
@@ -33,7 +32,7 @@ def message(
     if picture is not None and not picture.startswith(_PNG):
         raise ValueError("the picture of an e-mail must be a PNG")
     parts = letter(alert, show_cases=settings.show_cases, picture=picture is not None)
-    built = EmailMessage(POLICY)
+    built = EmailMessage(_policy())
     # Python reads an encoded word (RFC 2047) in what it is given; one in a name could say anything, a line end too.
     built["Subject"] = parts.headline.replace("=?", "= ?")
     built["From"] = _address(settings.sender)
@@ -48,7 +47,7 @@ def message(
     built["X-Heldout-Alert"] = _plain_id(alert.id)
     if alert.urgent:
         built["Importance"] = "high"
-    cid = f"trend.{own.strip('<>')}"
+    cid = f"trend.{_plain_id(alert.id)[:36]}@heldout"  # short: a header that is folded would not be found by it
     built.set_content(text_part(parts, PICTURE_NAME))
     built.add_alternative(html_part(parts, cid), subtype="html")
     if picture is not None:
@@ -56,6 +55,22 @@ def message(
         assert isinstance(page, EmailMessage)  # noqa: S101  # add_alternative has just put it there
         page.add_related(picture, "image", "png", cid=f"<{cid}>", filename=PICTURE_NAME, disposition="inline")
     return built
+
+
+class _Subject(UnstructuredHeader, BaseHeader):
+    """A subject that arrives as it was: the library's own folding loses and adds spaces between encoded words."""
+
+    def fold(self, *, policy: Policy) -> str:
+        charset = "us-ascii" if str(self).isascii() else "utf-8"
+        encoded = Header(str(self), charset, header_name="Subject").encode(linesep=policy.linesep)
+        return f"Subject: {encoded}{policy.linesep}"
+
+
+def _policy() -> Policy:
+    """How the message is written: in 7 bits, so that no server has to be asked whether it takes 8."""
+    headers = HeaderRegistry()
+    headers.map_to_type("subject", _Subject)
+    return SMTP.clone(cte_type="7bit", header_factory=headers)
 
 
 def message_id(name: str, settings: EmailSettings) -> str:

@@ -127,6 +127,8 @@ class SmtpSession:
 
     def _in_our_words(self, error: Exception) -> TransportError:
         server, stage = self._server, self._stage
+        if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, OSError):
+            error = error.__context__  # the library calls a time-out a connection that was closed
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             return nobody_took_it(server, error.recipients)
         if isinstance(error, smtplib.SMTPSenderRefused):
