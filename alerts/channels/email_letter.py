@@ -66,7 +66,7 @@ def letter(alert: Alert, *, show_cases: bool = False, picture: bool = False) -> 
         reasons=tuple(flat(reason, 400) for reason in story.reasons[:_ITEMS]),
         more_reasons=max(0, len(story.reasons) - _ITEMS),
         examples=tuple(flat(case, 80) for case in story.examples),
-        cases=tuple(_case(example) for example in alert.examples[:_CASES]) if show_cases else (),
+        cases=tuple(case for case in map(_case, alert.examples[:_CASES]) if case.texts) if show_cases else (),
         links=tuple((flat(k.label, 80), k.url) for k in alert.links[:_ITEMS] if _ADDRESS.fullmatch(k.url)),
         footer=tuple(_fact(fact) for fact in story.footer),
         picture=f"Trend of the score. {headline}" if picture else "",
