@@ -49,18 +49,25 @@ def trend(name: str, points: Sequence[Point], thresholds: tuple[float, float]) -
     A slot that was not measured is a gap. It reads without colours too: the thresholds differ by their dashes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.0, 3.6), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     for part in _unbroken(points):
-        slots = [one.slot for one in part]
-        axes.plot(slots, [one.score for one in part], color=_INK, linewidth=1.6, marker="o", markersize=4, zorder=3)
+        axes.plot(
+            date2num([one.slot for one in part]),
+            [one.score or 0.0 for one in part],
+            color=_INK,
+            linewidth=1.6,
+            marker="o",
+            markersize=4,
+            zorder=3,
+        )
         banded = [one for one in part if one.low is not None]
         axes.errorbar(
-            [one.slot for one in banded],
-            [one.score for one in banded],
+            date2num([one.slot for one in banded]),
+            [one.score or 0.0 for one in banded],
             yerr=[
                 [max(0.0, (one.score or 0.0) - (one.low or 0.0)) for one in banded],
                 [max(0.0, (one.high or 0.0) - (one.score or 0.0)) for one in banded],
@@ -80,6 +87,7 @@ def trend(name: str, points: Sequence[Point], thresholds: tuple[float, float]) -
         for height, label, colour, dashes in lines:
             axes.axhline(height, color=colour, linestyle=dashes, linewidth=1.2, zorder=1, label=label)
         axes.legend(loc="lower left", fontsize=8, frameon=False, ncols=3)
+    axes.xaxis_date()
     locator = AutoDateLocator(maxticks=8)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
