@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alerts.alert import Kind
-from alerts.channel import POST
+from alerts.channel import POST, Picture
 from alerts.deliver import HOUR, OutboxRow, State
 from monitor.domain.text import storable
 from monitor.store.database import Database, alone
-from monitor.store.tables import alert, outbox
+from monitor.store.tables import alert, outbox, picture
 
 SENT = "sent"
 _IN_LINE = (State.PENDING.value, State.BLOCKED.value)
@@ -77,6 +77,11 @@ def enqueue_hook(connection: Connection, hook_id: str, name: str, target: str, n
     values = {"hook_id": hook_id, "channel": f"hook:{name}", "part": POST, "line": target}
     waits = {"state": State.PENDING.value, "attempts": 0, "first_at": now, "due_at": now}
     connection.execute(outbox.insert(), values | waits)
+
+
+def illustrate(connection: Connection, alert_id: str, drawn: Picture) -> None:
+    """Keep the picture that goes with an alert."""
+    connection.execute(picture.insert(), {"alert_id": alert_id, "png": drawn.png, "alt": drawn.alt})
 
 
 def payload(connection: Connection, alert_id: str) -> dict[str, Any] | None:
