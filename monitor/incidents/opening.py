@@ -15,7 +15,7 @@ from alerts.incident import Event, Incident, What
 from alerts.route import Known
 from monitor.incidents import hooks, telling
 from monitor.incidents.office import HELDOUT, Office
-from monitor.store import incidents, outbox, verdicts
+from monitor.store import incidents, told, verdicts
 
 if TYPE_CHECKING:
     from monitor.config.models import Config
@@ -68,7 +68,7 @@ def tell(connection: Connection, office: Office, news: News) -> Alert:
     )
     alert, way = telling.send(connection, office, alert, Known(before, called_for), verdict_id=news.verdict_id)
     if news.picture is not None and way.channels:
-        outbox.illustrate(connection, alert.id, news.picture)
+        told.illustrate(connection, alert.id, news.picture)
     return alert
 
 
