@@ -189,6 +189,13 @@ async def test_a_child_in_the_background_is_ended_with_its_parent():
     assert await until(lambda: not running(f"60{mark}"))
 
 
+async def test_a_job_in_a_group_of_its_own_is_ended_too():
+    mark = f"{os.getpid()}.75"
+    ended = await shell(f"set -m; sleep 60{mark} >/dev/null 2>&1 & echo done")
+    assert ended.done
+    assert await until(lambda: not running(f"60{mark}"))
+
+
 async def test_an_interruption_ends_the_group():
     mark = f"stubborn-{os.getpid()}-interrupted"
     task = asyncio.create_task(run(sys.executable, "-c", STUBBORN, mark))
@@ -200,7 +207,7 @@ async def test_an_interruption_ends_the_group():
 
 
 async def test_what_has_expired_is_not_started(tmp_path):
-    for expires_at in ("2026-11-16T13:00:00Z", (NOW - timedelta(days=1)).isoformat(), "soon"):
+    for expires_at in ("2026-11-16T13:00:00Z", (NOW - timedelta(days=1)).isoformat(), "soon", "2026-11-17T13:00:00"):
         with pytest.raises(TransportError, match="expire") as caught:
             await run("/usr/bin/touch", str(tmp_path / "started"), event=body(expires_at=expires_at))
         assert caught.value.permanent
