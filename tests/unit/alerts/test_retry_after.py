@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 16, 13, tzinfo=UTC)
     [
         *((None, None), ("30", 30.0), (" 1.5 ", 1.5), ("0", None), ("-3", None), ("nan", None), ("inf", None)),
         *(("soon", None), ("", None), ("Mon, 16 Nov 2026 13:01:30 GMT", 90.0), ("Mon, 16 Nov 2026 12:00:00 GMT", None)),
-        ("Mon, 16 Nov 2026 15:01:30 +0200", 90.0),
+        *(("Mon, 16 Nov 2026 15:01:30 +0200", 90.0), ("Fri, 31 Dec 9999 23:59:59 -2300", None)),
     ],
 )
 def test_seconds_and_dates(value, seconds):
