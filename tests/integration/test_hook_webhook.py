@@ -213,6 +213,21 @@ async def answered_by(handler, **options):
         server.close()
 
 
+async def test_an_address_is_asked_as_it_was_written():
+    asked = []
+
+    async def listen(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    try:
+        await failure(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a%2Db/../secret-path?c=%7e+d")
+    finally:
+        server.close()
+    assert asked == [b"POST /a%2Db/../secret-path?c=%7e+d HTTP/1.1\r\n"]
+
+
 async def test_a_connection_that_is_closed_without_an_answer_passes(receiver):
     receiver.script.append(Step(close=True))
     error = await failure(receiver)
@@ -244,7 +259,7 @@ async def test_ten_megabytes_are_not_read(receiver):
     assert len(receiver.connections) == 2  # what was cut cannot be used again
 
 
-async def test_a_bomb_of_compressed_bytes_is_not_unpacked(receiver):
+async def test_a_body_that_is_not_what_it_says_changes_nothing(receiver):
     receiver.script.append(Step(200, {"Content-Encoding": "gzip"}, body="no gzip at all"))
     assert await send(receiver) == Accepted(200)
 
