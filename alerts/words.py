@@ -17,6 +17,11 @@ _STAGES = {
     "pending": "a second replay has yet to confirm the rollback",
     "confirmed": "confirmed by a second replay",
 }
+# The mark before a step: it is over, or what was to help did not.
+_STEPS = {
+    **dict.fromkeys(("resolved", "verified", "replaced"), "✅"),
+    **dict.fromkeys(("escalated", "expired", "failed", "refused"), "🔴"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def _mark(alert: Alert) -> str:
         Kind.UNMEASURED: "⚫",
         Kind.MISSED: "⚫",
         Kind.JUDGE: "🟣",
+        Kind.STEP: _STEPS.get(alert.step, "🔵"),
     }.get(alert.kind, "⚪")
 
 
@@ -90,6 +96,8 @@ def _event(alert: Alert) -> str:
         return "MISSED"
     if alert.kind is Kind.JUDGE:
         return _short(alert.event) or "LOOK AT THE JUDGES"
+    if alert.kind is Kind.STEP:
+        return _short(alert.event or alert.step.upper())
     verdict = _short(alert.verdict).upper()
     if alert.stage == "pending":
         verdict += ", rollback pending"
@@ -189,6 +197,8 @@ def _footer(alert: Alert) -> list[Fact]:
         footer.append(
             Fact("Measured" if alert.answers or alert.score is not None else "Noticed", instant(alert.finished_at))
         )
+    if alert.incident is not None:
+        footer.append(Fact("Incident", alert.incident.id, exact=True))
     return [*footer, Fact("Alert", alert.id, exact=True)]
 
 
