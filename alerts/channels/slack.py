@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -197,7 +197,7 @@ class SlackChannel:
         return answer
 
     async def _post(
-        self, message: SlackMessage, thread: _Place | None, broadcast: bool, metadata: dict[str, object] | None
+        self, message: SlackMessage, thread: _Place | None, broadcast: bool, metadata: Mapping[str, object] | None
     ) -> Answer:
         if self._settings.webhook_url:
             return await self._client.post_to_webhook(self._settings.webhook_url, message)

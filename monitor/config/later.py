@@ -12,16 +12,7 @@ NOT_YET = "not in this version"
 _TABLES = ("reports",)
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("targets", "*"): ("fallback", "compare_with"),
-    ("alerts",): ("repeat_every", "email"),
-    ("alerts", "slack"): (
-        "app_token",
-        "signing_secret",
-        "team",
-        "approvers",
-        "mention",
-        "fallback_channel",
-        "fallback_after",
-    ),
+    ("alerts",): ("email",),
 }
 
 

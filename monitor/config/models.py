@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from monitor.config.fields import (
     Count,
     Duration,
-    Flag,
     InputFile,
     InputFolder,
     NotNegative,
@@ -28,6 +27,7 @@ from monitor.config.judges import JudgeConfig, Judging
 from monitor.config.listening import checked_host, checked_listen
 from monitor.config.rubrics import RubricRef
 from monitor.config.schedule import checked_cron, checked_timezone
+from monitor.config.slack import Slack
 from monitor.config.tables import AskedTable, Concurrency, ModelTable, Table
 from monitor.decide.due import Timetable
 
@@ -200,19 +200,16 @@ TargetConfig = Annotated[
 ]
 
 
-class Slack(Table):
-    """`[alerts.slack]`: a bot token with a channel, or an incoming webhook."""
-
-    token: Secret | None = None
-    webhook_url: Secret | None = None
-    channel: Text | None = None
-    show_cases: Flag = False
-    base_url: WebAddress | None = None
+def _an_hour(value: timedelta) -> timedelta:
+    if value < timedelta(hours=1):
+        raise ValueError('must be at least "1h"')
+    return value
 
 
 class Alerts(Table):
-    """`[alerts]`."""
+    """`[alerts]`. A rollback that nobody has acknowledged is told again every `repeat_every`."""
 
+    repeat_every: Annotated[Duration, AfterValidator(_an_hour)] = timedelta(hours=24)
     slack: Slack | None = None
 
 

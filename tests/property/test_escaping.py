@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Link, Thresholds
-from alerts.message import MOST_FALLBACK, MOST_TEXT, render
+from alerts.message import render
+from alerts.message_blocks import MOST_FALLBACK, MOST_TEXT
 from alerts.text import clean, code, fence, line, prose
 from tests.fakes.slack_server import all_texts, controls, faults
 
