@@ -67,15 +67,14 @@ def root(alert: Alert, *, mention: str | None = None, powers: Powers = NO_BUTTON
 
 def reply(alert: Alert, *, mention: str | None = None) -> SlackMessage:
     """What `alert` adds to its incident's thread, where the first message shows the numbers."""
-    story, call = tell(alert), _call(alert, mention)
-    small = alert.kind is Kind.STEP and not alert.broadcast
-    if small:
-        quiet = replace(story, lead="", meaning="", actions=(), facts=(), examples=(), footer=story.footer[-1:])
-        return compose(Sheet(quiet, call=call, small=True))
-    # Its links too: a reply that is shown to the whole channel stands there without the message that it replies to.
-    reasons = story.reasons if alert.kind is Kind.STEP else ()
-    told = replace(story, facts=(), examples=(), reasons=reasons)
-    return compose(Sheet(told, alert.links, call, standing=_standing(alert)))
+    is_step, call = alert.kind is Kind.STEP, _call(alert, mention)
+    story = replace(tell(alert), facts=(), examples=(), reasons=alert.reasons if is_step else ())
+    if is_step and not alert.broadcast:
+        return compose(
+            Sheet(replace(story, lead="", meaning="", actions=(), footer=story.footer[-1:]), (), call, small=True)
+        )
+    # With its links: a reply that the whole channel is shown stands there without the message that it replies to.
+    return compose(Sheet(story, alert.links, call, standing=_standing(alert)))
 
 
 def details(alert: Alert, *, show_cases: bool = False) -> SlackMessage:

@@ -42,14 +42,16 @@ def tell(alert: Alert) -> Story:
     """The story of one alert."""
     causes = tuple(f"Likely cause ({c.cause}): {c.evidence}" for c in alert.causes)
     evidence = {c.evidence for c in alert.causes}
+    # A reason that is a cause's evidence would only say the same twice.
+    reasons = tuple(reason for reason in alert.reasons if reason not in evidence)
     return Story(
         headline=_headline(alert),
         lead=_lead(alert),
         meaning=alert.meaning,
         actions=alert.actions,
         facts=tuple(_facts(alert)),
-        # A reason that is a cause's evidence would only say the same twice.
-        reasons=(*causes, *(reason for reason in alert.reasons if reason not in evidence)),
+        # The reasons of a step are its own; the causes are those of the verdict that it was taken on.
+        reasons=(*alert.reasons, *causes) if alert.kind is Kind.STEP else (*causes, *reasons),
         examples=tuple(e.case for e in alert.examples[:MOST_EXAMPLES]),
         footer=tuple(_footer(alert)),
     )

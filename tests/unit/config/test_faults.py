@@ -205,7 +205,7 @@ ADDED: list[tuple[str, str]] = [
         '"<!channel>"',
     ),
     (
-        f"{BOT}channel = 'C1'\napp_token = 'xapp-1-A0123456789-hunter2hunter2'",
+        f"{BOT}channel = 'C1'\nteam = 'T1'\napp_token = 'xapp-1-A0123456789-hunter2hunter2'",
         f"[alerts.slack] app_token: {LOOKS}",
     ),
     (
@@ -215,7 +215,7 @@ ADDED: list[tuple[str, str]] = [
     ),
     (
         f"{BOT}channel = 'C1'\nteam = 'T1'\nsigning_secret = {{ env = 'S' }}\napprovers = ['ada']",
-        '[alerts.slack] approvers[0]: must be the id of a person, such as "U0123456789" '
+        '[alerts.slack] approvers item 1: must be the id of a person, such as "U0123456789" '
         "(Slack copies it from the menu of a profile)",
     ),
     (
