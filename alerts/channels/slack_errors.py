@@ -70,7 +70,16 @@ FORM = frozenset(
     }
 )
 # The message that was to be changed, or replied to, is not there any more, or may not be changed any more.
-GONE = frozenset({"message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed", "is_inactive"})
+GONE = frozenset(
+    {
+        "message_not_found",
+        "thread_not_found",
+        "invalid_thread_ts",
+        "cant_update_message",
+        "edit_window_closed",
+        "is_inactive",
+    }
+)
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
 
 
