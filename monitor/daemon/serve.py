@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from monitor import schedule, sdnotify, wiring
+from monitor import schedule, sdnotify, ways, wiring
 from monitor.config.outputs import database_url
 from monitor.daemon import leftovers
 from monitor.daemon.child import GRACE, Child
@@ -91,10 +91,10 @@ class Daemon:
         self._child = Child(options.child, environ, self._ticker.wake, options.pace, leftovers.end)
         self._supervisor = Supervisor(self._child, options.pace)
         self._leadership = Leadership(database, url, options.clock)
-        self._office = wiring.office(lambda: settings.config, options.clock)
+        self._office = ways.office(lambda: settings.config, options.clock, options.new_id)
         self._postman = Postman(
             database,
-            lambda: wiring.ways(settings.config, options.environ, database, self._office),
+            lambda: ways.everything(settings.config, options.environ, database, self._office),
             options.clock,
             lambda: self._leadership.leads,
             HookObserver(self._office),
@@ -209,7 +209,7 @@ class Daemon:
     async def _look(self) -> None:
         now = self._options.clock()
         config, content = self._settings.config, self._settings.content
-        channels = wiring.channel_names(config)
+        channels = config.alerts.channels
         looked = await in_thread(lambda: schedule.look(self._database, config, channels, now, self._options.new_id))
         self._ticked_at = now
         await in_thread(lambda: chores.do(self._database, self._office()))
