@@ -79,7 +79,7 @@ class Api:
 
     def _standing(self, pairs: list[names.Pair], max_age: str) -> list[standing.Standing]:
         now = self._service.clock()
-        return standing.of(self._service.database, self._service.config(), pairs, now, _duration(max_age))
+        return standing.of(self._service.database, self._service.config(), pairs, now, duration(max_age, "max_age"))
 
     def runs(self, target: Target = None, suite: Suite = None, limit: Limit = 20, before: Before = None) -> Response:
         """Runs of every kind, the newest first."""
@@ -123,8 +123,9 @@ class Api:
             return runs.told(connection, asked)
 
 
-def _duration(text: str) -> timedelta:
+def duration(text: str, name: str) -> timedelta:
+    """The span that `text` says; refuses what says none, by the parameter's `name`."""
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise RefusedError(422, f"max_age: {error}.") from None
+        raise RefusedError(422, f"{name}: {error}.") from None

@@ -14,6 +14,7 @@ from monitor.web import schemas
 from monitor.web.api import Api
 from monitor.web.auth import Need, need_of
 from monitor.web.errors import handle_errors
+from monitor.web.flagger import Flagger
 from monitor.web.frontdoor import FrontDoor
 from monitor.web.observe import Observe
 from monitor.web.pages import Pages
@@ -45,7 +46,7 @@ def create_app(service: Service) -> ASGIApp:
         redirect_slashes=False,
         **quiet,
     )
-    for part in (Probes(service), Api(service), Pages(service, render, ended)):
+    for part in (Probes(service), Api(service), Flagger(service), Pages(service, render, ended)):
         app.include_router(part.router())
     handle_errors(app, render)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]

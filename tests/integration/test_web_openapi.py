@@ -19,6 +19,8 @@ PATHS = {
     "/api/v1/verdicts/{target}": ["get"],
     "/api/v1/runs": ["get", "post"],
     "/api/v1/runs/{run}": ["get"],
+    "/flagger/{token}/gate": ["post"],
+    "/flagger/{token}/rollback-check": ["post"],
 }
 
 
