@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from sqlalchemy.engine import Connection
+
 from monitor import cycle, grading
 from monitor.app import App
 from monitor.conclude import identical
@@ -14,6 +16,8 @@ from monitor.decide.plan import Prospect, prospect, repeats_for, typical
 from monitor.decide.transition import BAD
 from monitor.decide.week import MISSING_SHARE
 from monitor.domain.run import Baseline, Halt, HaltKind, Phase, Run, RunKind, RunState
+from monitor.incidents import opening
+from monitor.incidents.office import Office
 from monitor.judging import forecast, watching
 from monitor.judging.forecast import NOTHING, Cost
 from monitor.judging.marking import score_answers
@@ -127,7 +131,9 @@ def pin(app: App, site: Site, run: Run, by: str) -> tuple[Baseline, Prospect]:
         if site.judging is not None:
             # The first run against it has them judged.
             watching.pin(connection, run.id, site.scorable, site.judging.canaries)
-        return runs.pin(connection, run, app.place.now(), by), outlook
+        pinned = runs.pin(connection, run, app.place.now(), by)
+        _replace(app, connection, pinned)
+        return pinned, outlook
 
 
 def outlook_of(app: App, site: Site, run_id: str) -> Prospect | None:
@@ -155,6 +161,7 @@ async def _next(app: App, site: Site, run: Run) -> Collected:
     with app.place.database.write() as connection:
         run = runs.finish(connection, run, now)
         baseline = runs.pin(connection, run, now, by)
+        _replace(app, connection, baseline)
         texts = answers.distinct_texts(connection, run.id, Phase.MAIN)
     events.collected(run, pinned=True)
     same = not site.local and identical(texts)
@@ -364,3 +371,9 @@ def _batches(pilot: int, goal: int, count: int) -> list[int]:
         return [goal]
     steps = [pilot + round((goal - pilot) * i / (count - 1)) for i in range(count)]
     return sorted(set(steps))
+
+
+def _replace(app: App, connection: Connection, pinned: Baseline) -> None:
+    """What was open against an earlier baseline is over."""
+    office = Office(app.config, app.channels, pinned.pinned_at, app.new_id)
+    opening.replaced(connection, office, pinned.target, pinned.suite, pinned.pinned_by)

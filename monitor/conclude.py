@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from alerts.alert import Alert, Example
-from alerts.route import route
+from alerts.alert import Alert, Drop, Example
+from alerts.hooks.event import CaseScore, Shortfall, by_cluster, by_tag
 from monitor import grading, notify
 from monitor.app import App
 from monitor.decide import words
@@ -17,9 +17,13 @@ from monitor.decide.state import Evidence, Step, Wait
 from monitor.decide.transition import BAD, Decided, silent, transition
 from monitor.decide.verdict import Facts, Seen, verdict
 from monitor.decide.week import missing_share
+from monitor.domain.case import Case
 from monitor.domain.judging import Judged
-from monitor.domain.run import Phase, Run, RunKind, RunState
+from monitor.domain.run import Baseline, Phase, Run, RunKind, RunState
 from monitor.domain.verdict import Level, Stage, Verdict
+from monitor.incidents import hooks, opening, verification
+from monitor.incidents.office import Office
+from monitor.incidents.telling import send
 from monitor.judging import telling
 from monitor.logs import events
 from monitor.setting import Setting, decided
@@ -27,10 +31,12 @@ from monitor.site import Site
 from monitor.stats.moments import Moments
 from monitor.stats.paired import new_case_se
 from monitor.stats.spec import POINTS
-from monitor.store import answers, outbox, runs, verdicts
+from monitor.store import answers, runs, verdicts
 
 # Cases that an alert shows, where it may show any.
 SHOWN_CASES = 5
+# A case that has lost so much of its score, in [0, 1], is one to be trained for.
+FAILING = 0.25
 # Decisions that are looked through for what people were told of a judge before.
 WEEKS = 20
 
@@ -56,15 +62,30 @@ def conclude(
         ]
         verdict_id = verdicts.add(connection, said, taken.clear, now)
         told = transition(setting.past, earlier, new) if run.kind is RunKind.WEEK else None
+        previous = notify.previous_level(setting.past, earlier)
+        office = Office(app.config, app.channels, now, app.new_id)
         if told is not None:
-            previous = notify.previous_level(setting.past, earlier)
-            fallen = _fallen(app, connection, run, setting, evidence) if app.show_cases and said.level in BAD else ()
-            alerts.append(notify.alert(app.new_id(now), said, told, setting.alert, previous, following.due_at, fallen))
+            fallen = _fallen(app, connection, run, setting, evidence) if said.level in BAD else ()
+            alert = notify.alert(app.new_id(now), said, told, setting.alert, previous, following.due_at, fallen)
+            alerts.append(
+                opening.tell(
+                    connection,
+                    office,
+                    alert,
+                    verdict_id,
+                    why=told.reason,
+                    eases=told.eases,
+                    shortfall=_shortfall(app, setting, evidence, said),
+                )
+            )
         if run.kind is RunKind.WEEK and judged is not None:
-            alerts += telling.of_judges(app.new_id, said, judged, before, now)
-        for alert in alerts:
-            outbox.enqueue(connection, alert.to_json(), verdict_id, route(alert, app.channels, now).channels, now)
+            about_judges = telling.of_judges(app.new_id, said, judged, before, now)
+            alerts += [send(connection, office, alert, verdict_id=verdict_id)[0] for alert in about_judges]
+        if run.kind is RunKind.WEEK and said.stage is not Stage.WAITING:
+            hooks.changed(connection, office, verdicts.get(connection, verdict_id), previous)
         runs.save(connection, following)
+        if run.kind is RunKind.VERIFY and following.state is RunState.DONE:
+            verification.conclude(connection, office, run, said)
     events.decided(following, said, alerts)
     return following, said
 
@@ -164,7 +185,7 @@ def _advised(setting: Setting, taken: Step) -> Step:
 
 
 def _fallen(app: App, connection: Connection, run: Run, setting: Setting, evidence: Evidence) -> tuple[Example, ...]:
-    """The cases that fell most, with an answer from then and from now."""
+    """The cases that fell most; where messages may show texts, with an answer from then and from now."""
     if setting.moments is None or setting.baseline is None:
         return ()
     then: Moments = evidence.baseline
@@ -177,15 +198,57 @@ def _fallen(app: App, connection: Connection, run: Run, setting: Setting, eviden
         found.append(
             Example(
                 case=case.id,
-                input=case.question,
-                expected=" | ".join(case.acceptable) or None,
-                answer_before=answers.one_text(connection, setting.baseline.run_id, case.id),
-                answer_now=answers.one_text(connection, run.id, case.id),
+                **_texts(app, connection, run, setting.baseline, case),
                 score_before=float(min(1.0, max(0.0, then.mean[i]))),
                 score_now=float(evidence.main.mean[i]),
             )
         )
     return tuple(found)
+
+
+def _shortfall(app: App, setting: Setting, evidence: Evidence, said: Verdict) -> Shortfall | None:
+    """What a retraining is told: which kinds of cases fail, in names and numbers, and nothing that stands in a case."""
+    wanted = any(table.on == "retrain" and table.mode != "off" for table in app.config.hooks.values())
+    if not wanted or said.level is not Level.ROLLBACK or setting.moments is None:
+        return None
+    then, now = evidence.baseline, evidence.main
+    scored = [
+        CaseScore(
+            tags=tuple(sorted(case.tags)),
+            cluster=case.cluster,
+            failing=bool(a and b and before - after >= FAILING),
+            before=before if a else None,
+            now=after if b else None,
+        )
+        for case, a, b, before, after in zip(
+            setting.cases, then.n > 0, now.n > 0, then.mean.tolist(), now.mean.tolist(), strict=True
+        )
+    ]
+    return Shortfall(
+        suite=said.suite,
+        verdict=said.level.value,
+        run=said.run,
+        score=said.score,
+        baseline_score=said.baseline_score,
+        drop=notify.drop_of(said.drop) or Drop(None),
+        cases=len(scored),
+        failing=sum(one.failing for one in scored),
+        tags=by_tag(scored),
+        clusters=by_cluster(scored),
+        causes=tuple(cause.cause.value for cause in said.causes),
+    )
+
+
+def _texts(app: App, connection: Connection, run: Run, baseline: Baseline, case: Case) -> dict[str, str | None]:
+    """What was asked and answered, where messages may show it."""
+    if not app.show_cases:
+        return {}
+    return {
+        "input": case.question,
+        "expected": " | ".join(case.acceptable) or None,
+        "answer_before": answers.one_text(connection, baseline.run_id, case.id),
+        "answer_now": answers.one_text(connection, run.id, case.id),
+    }
 
 
 def identical(texts: Mapping[str, tuple[int, int]]) -> bool:

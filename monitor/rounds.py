@@ -19,6 +19,8 @@ from monitor.decide.state import Step
 from monitor.decide.week import shown
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage
+from monitor.incidents import chores
+from monitor.incidents.office import Office
 from monitor.logs import events
 from monitor.replay.runner import RunInterruptedError
 from monitor.schedule import Look
@@ -71,6 +73,7 @@ async def run_due(app: App) -> Round:
     Also what the API was asked for. Raises RunInterruptedError when a person stops it, and no error of a single site.
     """
     now = app.place.now()
+    chores.do(app.place.database, Office(app.config, app.channels, now, app.new_id))
     looked = schedule.look(app.place.database, app.config, app.channels, now, app.new_id)
     idle, failed = orphans.unowned(app)
     due = {(run.target, run.suite) for run in looked.due if run.kind is RunKind.WEEK}
@@ -78,7 +81,7 @@ async def run_due(app: App) -> Round:
         f"{target} · {suite}: {why}" for (target, suite), why in looked.idle.items() if (target, suite) in app.sites
     ]
     weeks = [(site.name, _week(app, site, now)) for site in app.scheduled if (site.target, site.suite.name) in due]
-    asked = [run for run in looked.due if run.kind is RunKind.AD_HOC]
+    asked = [run for run in looked.due if run.kind in (RunKind.AD_HOC, RunKind.VERIFY)]
     found, broken = await _together([*weeks, *((site.name, _asked(app, site, run)) for site, run in _at(app, asked))])
     collected = []
     # Its due time has passed, so the next round tries again; weeks that were measured are told all the same.
@@ -167,7 +170,7 @@ async def _week(app: App, site: Site, now: datetime) -> Done | None:
 
 
 async def _asked(app: App, site: Site, run: Run) -> Done:
-    """A replay that was asked for by the API: every stage at once, and no alert."""
+    """A replay that was asked for by the API, or that verifies a rollback: every stage at once, and no alert."""
     return await cycle.take_up(app, site, replace(run, state=RunState.RUNNING), patient=False)
 
 

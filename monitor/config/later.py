@@ -12,7 +12,7 @@ NOT_YET = "not in this version"
 _TABLES = ("reports",)
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("targets", "*"): ("fallback", "compare_with"),
-    ("alerts",): ("repeat_every", "email"),
+    ("alerts",): ("email",),
     ("alerts", "slack"): (
         "app_token",
         "signing_secret",

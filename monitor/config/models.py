@@ -211,8 +211,9 @@ class Slack(Table):
 
 
 class Alerts(Table):
-    """`[alerts]`."""
+    """`[alerts]`. `repeat_every`: so often an open rollback is told again, until somebody acknowledges it."""
 
+    repeat_every: Duration = timedelta(hours=24)
     slack: Slack | None = None
 
 

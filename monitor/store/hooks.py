@@ -60,7 +60,7 @@ class HookRow:
     fallback: str | None = None
     nonce: str | None = None
     token: str | None = None
-    event: dict[str, Any] | None = None
+    event: dict[str, object] | None = None
     decided_at: datetime | None = None
     decided_by: str | None = None
     accepted_at: datetime | None = None

@@ -35,13 +35,25 @@ class Deliveries:
 
 
 def enqueue(
-    connection: Connection, payload: dict[str, Any], verdict_id: int | None, channels: Sequence[str], now: datetime
+    connection: Connection,
+    payload: dict[str, Any],
+    verdict_id: int | None,
+    channels: Sequence[str],
+    now: datetime,
+    *,
+    incident_id: str | None = None,
+    route: str | None = None,
+    why: str | None = None,
 ) -> None:
-    """Write an alert (`Alert.to_json`'s object) and one message for each channel."""
+    """Write an alert (`Alert.to_json`'s object) and one message for each channel.
+
+    `incident_id`: the incident that it belongs to; `route` and `why`: what it is to people, and the reason.
+    """
     # Rows are delivered in the order of their ids: who gets the lower one also has to commit first.
     alone(connection, "outbox")
     values = {name: payload[name] for name in ("id", "target", "suite", "kind")}
-    connection.execute(alert.insert(), values | {"verdict_id": verdict_id, "payload": payload, "created_at": now})
+    more = {"verdict_id": verdict_id, "incident_id": incident_id, "route": route, "why": why}
+    connection.execute(alert.insert(), {**values, **more, "payload": payload, "created_at": now})
     rows = [
         {
             "alert_id": payload["id"],
@@ -57,6 +69,28 @@ def enqueue(
     ]
     if rows:
         connection.execute(outbox.insert(), rows)
+
+
+def enqueue_hook(connection: Connection, hook_id: str, name: str, target: str, now: datetime) -> None:
+    """Write the call of a hook, to be sent by the channel `hook:NAME`."""
+    alone(connection, "outbox")
+    values = {"hook_id": hook_id, "channel": f"hook:{name}", "part": POST, "line": target}
+    waits = {"state": State.PENDING.value, "attempts": 0, "first_at": now, "due_at": now}
+    connection.execute(outbox.insert(), values | waits)
+
+
+def payload(connection: Connection, alert_id: str) -> dict[str, Any] | None:
+    """An alert as it was written."""
+    found = connection.execute(sa.select(alert.c.payload).where(alert.c.id == alert_id)).first()
+    return None if found is None else dict(found.payload)
+
+
+def told_at(connection: Connection, incident_id: str, ways: Sequence[str]) -> datetime | None:
+    """When people were last told of an incident in one of these ways (`alerts.route.Way`)."""
+    newest = sa.func.max(alert.c.created_at, type_=alert.c.created_at.type)
+    key = (alert.c.incident_id == incident_id) & alert.c.route.in_(ways)
+    found: datetime | None = connection.execute(sa.select(newest).where(key)).scalar_one()
+    return found
 
 
 def told_unstarted(connection: Connection, target: str, suite: str, since: datetime) -> bool:

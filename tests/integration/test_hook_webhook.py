@@ -17,7 +17,8 @@ import openai
 import pytest
 
 from alerts.channel import TransportError
-from alerts.hooks.webhook import Accepted, GoneError, WebhookSender, WebhookSettings
+from alerts.hooks.settings import WebhookSettings
+from alerts.hooks.webhook import Accepted, GoneError, WebhookSender
 from tests.fakes.hook_server import PATH, SECRET, TRAP, FixedNames, Step, hook_server
 from tests.fakes.programs import installed
 
