@@ -28,6 +28,7 @@ from monitor.daemon.ticker import Ticker
 from monitor.domain.verdict import instant
 from monitor.exits import FAILED
 from monitor.holding import BEAT
+from monitor.incidents.actions import Actions
 from monitor.store.database import Database, DatabaseError, open_database
 from monitor.telemetry.exposition import Telemetry
 from monitor.threads import in_thread
@@ -257,7 +258,13 @@ class Daemon:
             health=self._outlook.health,
             wake=self._asked,
             metrics=metrics.render,
+            actions=self._actions,
         )
+
+    def _actions(self) -> Actions:
+        config = self._settings.config
+        channels = wiring.channel_names(config)
+        return Actions(self._database, config, channels, self._options.clock(), self._options.new_id)
 
     def _asked(self) -> None:
         self._child.forget()

@@ -1,4 +1,4 @@
-"""Flagger's two questions over real HTTP: the one answer that counts, and everything that must never be taken for it."""
+"""Flagger's two questions over real HTTP: the one answer that counts, and all that must not be taken for it."""
 
 from __future__ import annotations
 
