@@ -30,7 +30,7 @@ from monitor.site import Site
 from monitor.stats.baseline import PILOT_REPEATS, UnknownVariationError
 from monitor.stats.moments import Moments
 from monitor.stats.spec import POINTS, GapTooSmallError
-from monitor.store import answers, judgements, runs, verdicts
+from monitor.store import answers, audit, judgements, runs, verdicts
 
 # The provider has a state of the day; the baseline should not rest on a single one.
 BATCHES = 4
@@ -131,9 +131,7 @@ def pin(app: App, site: Site, run: Run, by: str) -> tuple[Baseline, Prospect]:
         if site.judging is not None:
             # The first run against it has them judged.
             watching.pin(connection, run.id, site.scorable, site.judging.canaries)
-        pinned = runs.pin(connection, run, app.place.now(), by)
-        _replace(app, connection, pinned)
-        return pinned, outlook
+        return _pinned(app, connection, run, by, "baseline pin"), outlook
 
 
 def outlook_of(app: App, site: Site, run_id: str) -> Prospect | None:
@@ -160,12 +158,29 @@ async def _next(app: App, site: Site, run: Run) -> Collected:
     now = app.place.now()
     with app.place.database.write() as connection:
         run = runs.finish(connection, run, now)
-        baseline = runs.pin(connection, run, now, by)
-        _replace(app, connection, baseline)
         texts = answers.distinct_texts(connection, run.id, Phase.MAIN)
+        baseline = _pinned(app, connection, run, by, "baseline collect")
     events.collected(run, pinned=True)
     same = not site.local and identical(texts)
     return Collected(site, run, baseline, outlook, goals[0], not spread, same, weak)
+
+
+def _pinned(app: App, connection: Connection, run: Run, by: str, action: str) -> Baseline:
+    """Make a run the baseline, and note in the audit log which one it takes the place of."""
+    now = app.place.now()
+    earlier = runs.current_baseline(connection, run.target, run.suite)
+    baseline = runs.pin(connection, run, now, by)
+    _replace(app, connection, baseline)
+    audit.append(
+        connection,
+        who=by,
+        via="command",
+        action=action,
+        subject=f"{run.target} · {run.suite}",
+        detail={"run": run.id, "instead_of": earlier.run_id if earlier is not None else None},
+        now=now,
+    )
+    return baseline
 
 
 async def _answers(app: App, site: Site, run: Run, repeats: int) -> None:

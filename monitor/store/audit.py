@@ -26,8 +26,9 @@ NOTHING = "0" * 64
 # So much of one text is kept, in characters: an outside caller may send as many as it likes.
 LONGEST = 2_000
 _DEEPEST = 20
-_BATCH = 1_000
-_LENGTHS = {name: audit.c[name].type.length for name in ("who", "via", "action", "subject")}
+_PAGE = 1_000  # rows that are read at a time
+# What its columns hold, in characters.
+_LENGTHS = {"who": 200, "via": 40, "action": 60, "subject": 400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,14 @@ def entries(
     return [Entry(**row._mapping) for row in connection.execute(query)]
 
 
-def verify(connection: Connection, expect: str | None = None) -> Verified:
+def verify(connection: Connection, expect: str | None = None, *, page: int = _PAGE) -> Verified:
     """Read the whole log, and say where it first is not what was written; memory stays flat.
 
     A gap in the ids is none: a transaction that came to nothing leaves one. `expect`: a hash that was kept elsewhere,
     without which nobody could tell that rows at the end were removed.
     """
     rows, before, newest, seen = 0, None, NOTHING, expect in (None, NOTHING)
-    for stored in _stored(connection):
+    for stored in _stored(connection, page):
         fault = _fault(stored, before, newest)
         if fault is not None:
             return Verified(rows, newest, fault)
@@ -118,15 +119,20 @@ def verify(connection: Connection, expect: str | None = None) -> Verified:
     )
 
 
-def _stored(connection: Connection) -> Iterator[dict[str, Any]]:
-    """Every row as it is in the database, oldest first: what somebody has put there need not be a time, nor JSON."""
-    columns: list[Any] = [audit.c[name] for name in ("id", "who", "via", "action", "subject", "previous", "hash")]
-    raw_at = sa.type_coerce(audit.c.at, sa.Text) if connection.dialect.name == "sqlite" else audit.c.at
-    columns += [raw_at.label("at"), sa.cast(audit.c.detail, sa.Text).label("detail")]
-    query = sa.select(*columns).order_by(audit.c.id).execution_options(yield_per=_BATCH)
-    for batch in connection.execute(query).partitions():
-        for row in batch:
-            yield dict(row._mapping)
+def _stored(connection: Connection, page: int) -> Iterator[dict[str, Any]]:
+    """Every row as it is in the database, oldest first: what somebody has put there need not be a time, nor JSON.
+
+    Page by page, and so nothing is left open when the reader stops at a fault.
+    """
+    sqlite = connection.dialect.name == "sqlite"
+    at = sa.type_coerce(audit.c.at, sa.Text) if sqlite else audit.c.at
+    detail = sa.type_coerce(audit.c.detail, sa.Text) if sqlite else sa.cast(audit.c.detail, sa.Text)
+    columns = [audit.c[name] for name in ("id", *_LENGTHS, "previous", "hash")]
+    query = sa.select(*columns, at.label("at"), detail.label("detail")).order_by(audit.c.id).limit(page)
+    last: int | None = None
+    while rows := connection.execute(query if last is None else query.where(audit.c.id > last)).all():
+        yield from (dict(row._mapping) for row in rows)
+        last = rows[-1].id
 
 
 def _fault(stored: dict[str, Any], before: int | None, newest: str) -> str | None:
@@ -150,7 +156,7 @@ def _fault(stored: dict[str, Any], before: int | None, newest: str) -> str | Non
 
 def _hash(row: Mapping[str, Any]) -> str:
     """SHA-256, in hexadecimal, over all other fields in one fixed spelling."""
-    fields = {name: row[name] for name in ("id", "who", "via", "action", "subject", "detail", "previous")}
+    fields = {name: row[name] for name in ("id", *_LENGTHS, "detail", "previous")}
     fields["at"] = row["at"].isoformat(timespec="microseconds")
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
