@@ -18,6 +18,7 @@ from monitor.web.doors import Doors
 from monitor.web.errors import handle_errors
 from monitor.web.flagger import Flagger
 from monitor.web.frontdoor import FrontDoor
+from monitor.web.incident_pages import IncidentPages
 from monitor.web.incidents import Incidents
 from monitor.web.observe import Observe
 from monitor.web.pages import Pages
@@ -56,6 +57,7 @@ def create_app(service: Service) -> ASGIApp:
         Doors(service, acting),
         Flagger(service),
         Pages(service, render, ended),
+        IncidentPages(service, render, acting),
     )
     for part in parts:
         app.include_router(part.router())

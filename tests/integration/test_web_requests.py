@@ -84,7 +84,7 @@ def test_it_takes_a_token_that_may_act_on_loopback_too(daemon, house, web, token
         ({"target": "x" * 201}, "body.target: "),
         ({"target": 1}, "body.target: "),
         ({"target": "zzzzzzzz"}, 'There is no target "zzzzzzzz".'),
-        (b'["ft"]', 'body: must be a JSON object, sent with the header Content-Type'),
+        (b'["ft"]', "body: must be a JSON object, sent with the header Content-Type"),
         (b"null", "body: must be a JSON object"),
         (b"", "body: must be a JSON object"),
         (b"{", "this is no valid JSON."),
