@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from monitor.domain.run import RunKind, RunState
@@ -39,11 +41,8 @@ def web(daemon, house):
     decided(house, "ft", "run-1", Level.ROLLBACK, **confirmed)
     store_run(house, run_row("run-4", state=RunState.RUNNING, kind=RunKind.JUDGE))
     decided(house, "summaries", "run-2", Level.INCONCLUSIVE, drop=None, score=None, causes=provider_cause("down"))
-    store_run(house, run_row("run-3", state=RunState.RUNNING, kind=RunKind.WEEK, slot=MONDAY))
+    store_run(house, run_row("run-3", state=RunState.RUNNING, kind=RunKind.WEEK, slot=MONDAY - timedelta(weeks=1)))
     at_work(house, "ft · support", MONDAY)
-    offered(house)
-    asked(house)
-    opened(house, "incident-2", "summaries")
     return daemon(OPEN, slack=lambda headers, body: SlackAnswer(200, "done"))
 
 
@@ -105,7 +104,10 @@ def test_real_answers_are_as_described(web, path, route, method, status, options
     assert list(faults(answer.json, documented(document, route, method, status), document)) == []
 
 
-def test_real_answers_about_incidents_and_hooks_are_as_described(web):
+def test_real_answers_about_incidents_and_hooks_are_as_described(web, house):
+    offered(house)
+    asked(house)
+    opened(house, "incident-2", "summaries")
     document = web.ask("/openapi.json", token=READ).json
     one, other = "/api/v1/incidents/incident-1", "/api/v1/incidents/incident-2"
     route = "/api/v1/incidents/{incident}"
