@@ -17,6 +17,11 @@ _STAGES = {
     "pending": "a second replay has yet to confirm the rollback",
     "confirmed": "confirmed by a second replay",
 }
+# The mark before a step: it is over, or what was to help did not.
+_STEPS = {
+    **dict.fromkeys(("resolved", "verified", "replaced"), "✅"),
+    **dict.fromkeys(("escalated", "expired", "failed", "refused"), "🔴"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,16 @@ def tell(alert: Alert) -> Story:
     """The story of one alert."""
     causes = tuple(f"Likely cause ({c.cause}): {c.evidence}" for c in alert.causes)
     evidence = {c.evidence for c in alert.causes}
+    # A reason that is a cause's evidence would only say the same twice.
+    reasons = tuple(reason for reason in alert.reasons if reason not in evidence)
     return Story(
         headline=_headline(alert),
         lead=_lead(alert),
         meaning=alert.meaning,
         actions=alert.actions,
         facts=tuple(_facts(alert)),
-        # A reason that is a cause's evidence would only say the same twice.
-        reasons=(*causes, *(reason for reason in alert.reasons if reason not in evidence)),
+        # The reasons of a step are its own; the causes are those of the verdict that it was taken on.
+        reasons=(*alert.reasons, *causes) if alert.kind is Kind.STEP else (*causes, *reasons),
         examples=tuple(e.case for e in alert.examples[:MOST_EXAMPLES]),
         footer=tuple(_footer(alert)),
     )
@@ -76,6 +83,7 @@ def _mark(alert: Alert) -> str:
         Kind.UNMEASURED: "⚫",
         Kind.MISSED: "⚫",
         Kind.JUDGE: "🟣",
+        Kind.STEP: _STEPS.get(alert.step, "🔵"),
     }.get(alert.kind, "⚪")
 
 
@@ -90,6 +98,8 @@ def _event(alert: Alert) -> str:
         return "MISSED"
     if alert.kind is Kind.JUDGE:
         return _short(alert.event) or "LOOK AT THE JUDGES"
+    if alert.kind is Kind.STEP:
+        return _short(alert.event or alert.step.upper())
     verdict = _short(alert.verdict).upper()
     if alert.stage == "pending":
         verdict += ", rollback pending"
@@ -189,6 +199,8 @@ def _footer(alert: Alert) -> list[Fact]:
         footer.append(
             Fact("Measured" if alert.answers or alert.score is not None else "Noticed", instant(alert.finished_at))
         )
+    if alert.incident is not None:
+        footer.append(Fact("Incident", alert.incident.id, exact=True))
     return [*footer, Fact("Alert", alert.id, exact=True)]
 
 

@@ -11,14 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from monitor.config.fields import Secret
 from monitor.config.outputs import database_url
 from monitor.config.secrets import SecretError, resolve, resolve_at
 from monitor.store.database import Database, connect, open_database
 
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
 if TYPE_CHECKING:
-    from alerts.channel import Channel
     from monitor.app import App
     from monitor.config.judges import JudgeConfig
     from monitor.config.models import Config, SuiteConfig, TargetConfig
@@ -186,8 +184,8 @@ def build(
         config=config,
         place=Workplace(database, clock, stop or asyncio.Event(), watch),
         sites=sites,
-        channels=tuple(channel_names(config)),
-        show_cases=config.alerts.slack is not None and config.alerts.slack.show_cases,
+        channels=config.alerts.channels,
+        show_cases=config.alerts.show_cases,
         month=Month(config.budget.usd_per_month, spent),
         new_id=new_id,
         left_out=left_out,
@@ -305,37 +303,6 @@ def judge_price(table: JudgeConfig, prompt: str) -> Pricer:
     if rates is None:
         return Pricer(None, None, most, sent)
     return Pricer(rates.input, rates.output, most, sent, rates.cached_input)
-
-
-def channel_names(config: Config) -> list[str]:
-    """The configured ways out."""
-    return ["slack"] if config.alerts.slack is not None else []
-
-
-def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
-    """The configured ways out, with their secrets; raises SecretError."""
-    from alerts.channels.slack import SlackChannel, SlackSettings
-
-    table = config.alerts.slack
-    if table is None:
-        return {}
-
-    def secret(key: str) -> str | None:
-        reference: Secret | None = getattr(table, key)
-        return None if reference is None else resolve_at(config, ("alerts", "slack", key), reference, environ)
-
-    try:
-        settings = SlackSettings(
-            token=secret("token"),
-            channel=table.channel,
-            webhook_url=secret("webhook_url"),
-            base_url=table.base_url,
-            show_cases=table.show_cases,
-        )
-    except ValueError as error:
-        # What a reference led to is no token or address: whoever holds the secret has to look at it.
-        raise SecretError(str(error)) from None
-    return {"slack": SlackChannel(settings)}
 
 
 def deadman(config: Config, environ: Mapping[str, str]) -> Deadman | Silent:

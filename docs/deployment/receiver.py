@@ -71,7 +71,7 @@ class Book:
             self._database.execute("update taken set result = ? where id = ?", (result, event_id))
 
     def told(self, event_id: str) -> None:
-        """heldout knows."""
+        """That heldout knows of it."""
         with self._lock:
             self._database.execute("update taken set told = 1 where id = ?", (event_id,))
 
@@ -87,7 +87,7 @@ def expired(data: dict[str, str], now: datetime) -> bool:
 
 
 def finish(book: Book, event_id: str, event: str, result: str | None, command: list[str]) -> None:
-    """Do what was taken, and tell heldout; after a restart from where it stopped: the command must bear a repetition."""
+    """Do what was taken, and tell heldout; after a restart again, so that the command must bear a repetition."""
     data = json.loads(event)["data"]
     if result is None:
         result = json.dumps(act(data, command))

@@ -14,6 +14,7 @@ from monitor.config.fields import (
     Flag,
     InputFile,
     InputFolder,
+    MailAddress,
     NotNegative,
     Positive,
     Prompt,
@@ -28,6 +29,7 @@ from monitor.config.judges import JudgeConfig, Judging
 from monitor.config.listening import checked_host, checked_listen
 from monitor.config.rubrics import RubricRef
 from monitor.config.schedule import checked_cron, checked_timezone
+from monitor.config.slack import Slack
 from monitor.config.tables import AskedTable, Concurrency, ModelTable, Table
 from monitor.decide.due import Timetable
 
@@ -200,21 +202,44 @@ TargetConfig = Annotated[
 ]
 
 
-class Slack(Table):
-    """`[alerts.slack]`: a bot token with a channel, or an incoming webhook."""
+def _an_hour(value: timedelta) -> timedelta:
+    if value < timedelta(hours=1):
+        raise ValueError('must be at least "1h"')
+    return value
 
-    token: Secret | None = None
-    webhook_url: Secret | None = None
-    channel: Text | None = None
+
+def _each_once(to: tuple[str, ...]) -> tuple[str, ...]:
+    if len({address.casefold() for address in to}) < len(to):
+        raise ValueError("names an address twice")
+    return to
+
+
+class Email(Table):
+    """`[alerts.email]`: who is written to, from which address, and the reference to the server's address."""
+
+    to: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=20), AfterValidator(_each_once)]
+    sender: Annotated[MailAddress, Field(alias="from")]
+    smtp: Secret
     show_cases: Flag = False
-    base_url: WebAddress | None = None
 
 
 class Alerts(Table):
-    """`[alerts]`. `repeat_every`: so often an open rollback is told again, until somebody acknowledges it."""
+    """`[alerts]`. A rollback that nobody has acknowledged is told again every `repeat_every`."""
 
-    repeat_every: Duration = timedelta(hours=24)
+    repeat_every: Annotated[Duration, AfterValidator(_an_hour)] = timedelta(hours=24)
     slack: Slack | None = None
+    email: Email | None = None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the ways out."""
+        ways = {"slack": self.slack, "email": self.email}
+        return tuple(name for name, table in ways.items() if table is not None)
+
+    @property
+    def show_cases(self) -> bool:
+        """Whether any of them may show the texts of cases."""
+        return any(way is not None and way.show_cases for way in (self.slack, self.email))
 
 
 class Deadman(Table):
