@@ -29,6 +29,7 @@ from monitor.domain.verdict import instant
 from monitor.exits import FAILED
 from monitor.holding import BEAT
 from monitor.incidents import chores
+from monitor.incidents.actions import Actions
 from monitor.incidents.calls import HookObserver
 from monitor.store.database import Database, DatabaseError, open_database
 from monitor.telemetry.exposition import Telemetry
@@ -265,7 +266,13 @@ class Daemon:
             health=self._outlook.health,
             wake=self._asked,
             metrics=metrics.render,
+            actions=self._actions,
         )
+
+    def _actions(self) -> Actions:
+        config = self._settings.config
+        channels = wiring.channel_names(config)
+        return Actions(self._database, config, channels, self._options.clock(), self._options.new_id)
 
     def _asked(self) -> None:
         self._child.forget()
