@@ -31,7 +31,7 @@ from monitor.replay.budget import Budget, Call, Month, Pricer
 from monitor.replay.limiter import Limiters
 from monitor.replay.stage import Workplace
 from monitor.rounds import Round, run_due
-from monitor.site import Site
+from monitor.site import Site, Unbuilt
 from monitor.store import answers, runs
 from monitor.store.database import Database, open_database
 from monitor.store.tables import alert, answer, outbox, run, verdict
@@ -168,7 +168,8 @@ class House:
             "judges": "",
         }
         self.models: dict[str, FakeModel] = {}  # of the other targets
-        self.no_fallback: Exception | None = None  # why it cannot be connected to
+        self.prices: dict[str, Pricer] = {}  # of the other targets, where they are not what `pricer` gives
+        self.no_fallback: Exception | Unbuilt | None = None  # why it cannot be connected to, or built
         self.judges: dict[str, FakeJudge] = {}
         self.no_judges: Exception | None = None  # why they cannot be opened
         self.fingerprint = "configuration-a"
@@ -233,11 +234,11 @@ class House:
         return App(config, place, sites, self.channels, self.show_cases, month, self.new_id)
 
     def site(self, config: Config, name: str = "ft") -> Site:
-        table, pricer = config.targets[name], self.pricer()
+        table, pricer = config.targets[name], self.prices.get(name) or self.pricer()
 
         @asynccontextmanager
         async def connect(budget: Budget) -> AsyncIterator[Callable[[Case], Awaitable[Asked]]]:
-            if table.role == "reference" and self.no_fallback is not None:
+            if table.role == "reference" and isinstance(self.no_fallback, Exception):
                 raise self.no_fallback
 
             async def ask(case: Case) -> Asked:
@@ -260,8 +261,13 @@ class House:
             free=False,
             connect=connect,
             judging=self.judging(config),
-            fallback=None if table.fallback is None else self.site(config, table.fallback),
+            fallback=self.fallback(config, table.fallback),
         )
+
+    def fallback(self, config: Config, name: str | None) -> Site | Unbuilt | None:
+        if name is None or isinstance(self.no_fallback, Unbuilt):
+            return self.no_fallback if isinstance(self.no_fallback, Unbuilt) else None
+        return self.site(config, name)
 
     def judging(self, config: Config) -> Judging | None:
         """As the configuration has it, but for the models behind it."""
