@@ -271,8 +271,8 @@ class Daemon:
 
     def _actions(self) -> Actions:
         config = self._settings.config
-        channels = wiring.channel_names(config)
-        return Actions(self._database, config, channels, self._options.clock(), self._options.new_id)
+        now, new_id = self._options.clock(), self._options.new_id
+        return Actions(self._database, config, config.alerts.channels, now, new_id)
 
     def _asked(self) -> None:
         self._child.forget()
