@@ -73,7 +73,6 @@ async def run_due(app: App) -> Round:
     Also what the API was asked for. Raises RunInterruptedError when a person stops it, and no error of a single site.
     """
     now = app.place.now()
-    chores.do(app.place.database, Office(app.config, app.channels, now, app.new_id))
     looked = schedule.look(app.place.database, app.config, app.channels, now, app.new_id)
     idle, failed = orphans.unowned(app)
     due = {(run.target, run.suite) for run in looked.due if run.kind is RunKind.WEEK}
@@ -92,6 +91,8 @@ async def run_due(app: App) -> Round:
         broken += [one for one in stopped if not isinstance(one.error, collect.CollectError)]
     done = _round(app, [one for one in found if one is not None], broken, tuple(collected), tuple(idle), tuple(failed))
     _tell_unstarted(app, looked, done.broken)
+    # Last, so that what a run has just told is not repeated.
+    chores.do(app.place.database, Office(app.config, app.channels, app.place.now(), app.new_id))
     due_sites = {f"{run.target} · {run.suite}" for run in looked.due}
     return replace(done, unstarted=tuple(sorted({one.site for one in done.broken} & due_sites)))
 
