@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from alerts.hooks.event import Shortfall
 from sqlalchemy.engine import Connection
 
 from alerts.alert import Action, Alert, Kind
+from alerts.hooks.event import Shortfall
 from alerts.incident import Event, Incident, What
 from alerts.route import Known
 from monitor.incidents import hooks, telling
