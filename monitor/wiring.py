@@ -187,7 +187,7 @@ def build(
         place=Workplace(database, clock, stop or asyncio.Event(), watch),
         sites=sites,
         channels=tuple(channel_names(config)),
-        show_cases=config.alerts.slack is not None and config.alerts.slack.show_cases,
+        show_cases=config.alerts.show_cases,
         month=Month(config.budget.usd_per_month, spent),
         new_id=new_id,
         left_out=left_out,
@@ -309,16 +309,35 @@ def judge_price(table: JudgeConfig, prompt: str) -> Pricer:
 
 def channel_names(config: Config) -> list[str]:
     """The configured ways out."""
-    return ["slack"] if config.alerts.slack is not None else []
+    return list(config.alerts.channels)
 
 
 def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
-    """The configured ways out, with their secrets; raises SecretError."""
+    """The configured ways out, with their secrets. One that cannot be had says so in its place, and holds up no other.
+
+    Raises SecretError where none can be had.
+    """
+    from alerts.channel import Shut
+
+    makers = {"slack": _slack, "email": _email}
+    ways: dict[str, Channel] = {}
+    shut: list[SecretError] = []
+    for name in config.alerts.channels:
+        try:
+            ways[name] = makers[name](config, environ)
+        except SecretError as error:
+            shut.append(error)
+            ways[name] = Shut(name, str(error))
+    if shut and len(shut) == len(ways):
+        raise shut[0]
+    return ways
+
+
+def _slack(config: Config, environ: Mapping[str, str]) -> Channel:
     from alerts.channels.slack import SlackChannel, SlackSettings
 
     table = config.alerts.slack
-    if table is None:
-        return {}
+    assert table is not None  # noqa: S101  # `channels` asks for what is configured
 
     def secret(key: str) -> str | None:
         reference: Secret | None = getattr(table, key)
@@ -335,7 +354,24 @@ def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
     except ValueError as error:
         # What a reference led to is no token or address: whoever holds the secret has to look at it.
         raise SecretError(str(error)) from None
-    return {"slack": SlackChannel(settings)}
+    return SlackChannel(settings)
+
+
+def _email(config: Config, environ: Mapping[str, str]) -> Channel:
+    from alerts.channels.email import EmailChannel
+    from alerts.channels.email_settings import EmailSettings, mailbox
+    from alerts.channels.smtp_server import smtp_server
+    from monitor.config.places import fault_at
+
+    table = config.alerts.email
+    assert table is not None  # noqa: S101  # `channels` asks for what is configured
+    place = ("alerts", "email", "smtp")
+    try:
+        server = smtp_server(resolve_at(config, place, table.smtp, environ))
+    except ValueError as error:
+        raise SecretError(str(fault_at(config.path, place, f"{table.smtp} {error}"))) from None
+    to = tuple(mailbox(address) for address in table.to)
+    return EmailChannel(EmailSettings(to, mailbox(table.sender), server, show_cases=table.show_cases))
 
 
 def deadman(config: Config, environ: Mapping[str, str]) -> Deadman | Silent:

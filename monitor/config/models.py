@@ -14,6 +14,7 @@ from monitor.config.fields import (
     Flag,
     InputFile,
     InputFolder,
+    MailAddress,
     NotNegative,
     Positive,
     Prompt,
@@ -210,11 +211,38 @@ class Slack(Table):
     base_url: WebAddress | None = None
 
 
+def _each_once(to: tuple[str, ...]) -> tuple[str, ...]:
+    if len({address.casefold() for address in to}) < len(to):
+        raise ValueError("names an address twice")
+    return to
+
+
+class Email(Table):
+    """`[alerts.email]`: who is written to, from which address, and the reference to the server's address."""
+
+    to: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=20), AfterValidator(_each_once)]
+    sender: Annotated[MailAddress, Field(alias="from")]
+    smtp: Secret
+    show_cases: Flag = False
+
+
 class Alerts(Table):
     """`[alerts]`. `repeat_every`: so often an open rollback is told again, until somebody acknowledges it."""
 
     repeat_every: Duration = timedelta(hours=24)
     slack: Slack | None = None
+    email: Email | None = None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the ways out."""
+        ways = {"slack": self.slack, "email": self.email}
+        return tuple(name for name, table in ways.items() if table is not None)
+
+    @property
+    def show_cases(self) -> bool:
+        """Whether any of them may show the texts of cases."""
+        return any(way is not None and way.show_cases for way in (self.slack, self.email))
 
 
 class Deadman(Table):

@@ -185,6 +185,12 @@ ALERTS = """
 # Instead of both: webhook_url = { env = "SLACK_WEBHOOK_URL" }
 # Inputs and answers may be private: without this, alerts name cases by their ids only.
 # show_cases = false
+# By mail too, or instead: SMTP_URL is smtp://user:password@host:587 (encrypted by STARTTLS) or smtps://user:password@host.
+# [alerts.email]
+# to = ["oncall@example.com"]
+# from = "heldout@example.com"
+# smtp = { env = "SMTP_URL" }
+# show_cases = false
 
 # An address that is told of the start and end of each round of runs (as Healthchecks.io gives one out), so that someone
 # hears of it when heldout itself is dead. No default.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Link, Thresholds
+from alerts.channel import POST, Outgoing, Picture
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -69,3 +70,8 @@ INVESTIGATE = Alert(
 def numbered(number: int, target: str = "support-ft") -> Alert:
     """A different alert for each number."""
     return replace(INVESTIGATE, id=f"alert-{number}", target=target)
+
+
+def going(alert: Alert, part: str = POST, thread: str | None = None, picture: Picture | None = None) -> Outgoing:
+    """An alert as the outbox hands it to a channel."""
+    return Outgoing(alert.id, part, alert.to_json(), thread, picture)

@@ -1,4 +1,4 @@
-"""Incidents through weeks: opened by a verdict, closed by weeks, by a person or by a baseline; silences, repetitions."""
+"""Incidents through weeks: opened by a verdict, closed by weeks, a person or a baseline; silences, repetitions."""
 
 from __future__ import annotations
 
