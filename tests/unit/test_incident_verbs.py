@@ -1,4 +1,4 @@
-"""`heldout incident`: what people read about an incident, what they do about it, and what is refused, with exit codes."""
+"""`heldout incident`: what people read about an incident, what they do about it, what is refused, and exit codes."""
 
 from __future__ import annotations
 
