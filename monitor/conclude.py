@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy.engine import Connection
-
-from alerts.alert import Alert, Drop, Example
-from alerts.hooks.event import CaseScore, Shortfall, by_cluster, by_tag
-from monitor import grading, notify
+from alerts.alert import Alert
+from alerts.channel import Picture
+from monitor import fallen, grading, notify
 from monitor.app import App
 from monitor.decide import words
 from monitor.decide.state import Evidence, Step, Wait
 from monitor.decide.transition import BAD, Decided, silent, transition
 from monitor.decide.verdict import Facts, Seen, verdict
 from monitor.decide.week import missing_share
-from monitor.domain.case import Case
 from monitor.domain.judging import Judged
-from monitor.domain.run import Baseline, Phase, Run, RunKind, RunState
+from monitor.domain.run import Phase, Run, RunKind, RunState
 from monitor.domain.verdict import Level, Stage, Verdict
 from monitor.incidents import hooks, opening, verification
 from monitor.incidents.office import Office
@@ -28,15 +25,10 @@ from monitor.judging import telling
 from monitor.logs import events
 from monitor.setting import Setting, decided
 from monitor.site import Site
-from monitor.stats.moments import Moments
 from monitor.stats.paired import new_case_se
 from monitor.stats.spec import POINTS
 from monitor.store import answers, runs, verdicts
 
-# Cases that an alert shows, where it may show any.
-SHOWN_CASES = 5
-# A case that has lost so much of its score, in [0, 1], is one to be trained for.
-FAILING = 0.25
 # Decisions that are looked through for what people were told of a judge before.
 WEEKS = 20
 
@@ -55,6 +47,7 @@ def conclude(
     cause = said.causes[0].cause.value if said.causes else None
     new = Decided(run.slot or now, said.level, said.stage, taken.clear, cause)
     alerts: list[Alert] = []
+    drawn = _trend(app, run, setting, said, taken)
     with app.place.database.write() as connection:
         earlier = [decided(one) for one in verdicts.of_run(connection, run.id)]
         before = [
@@ -65,19 +58,11 @@ def conclude(
         previous = notify.previous_level(setting.past, earlier)
         office = Office(app.config, app.channels, now, app.new_id)
         if told is not None:
-            fallen = _fallen(app, connection, run, setting, evidence) if said.level in BAD else ()
-            alert = notify.alert(app.new_id(now), said, told, setting.alert, previous, following.due_at, fallen)
-            alerts.append(
-                opening.tell(
-                    connection,
-                    office,
-                    alert,
-                    verdict_id,
-                    why=told.reason,
-                    eases=told.eases,
-                    shortfall=_shortfall(app, setting, evidence, said),
-                )
-            )
+            cases = fallen.examples(app, connection, run, setting, evidence) if said.level in BAD else ()
+            alert = notify.alert(app.new_id(now), said, told, setting.alert, previous, following.due_at, cases)
+            lacks = fallen.shortfall(app, setting, evidence, said)
+            news = opening.News(alert, verdict_id, told.reason, told.eases, lacks, drawn)
+            alerts.append(opening.tell(connection, office, news))
         if run.kind is RunKind.WEEK and judged is not None:
             about_judges = telling.of_judges(app.new_id, said, judged, before, now)
             alerts += [send(connection, office, alert, verdict_id=verdict_id)[0] for alert in about_judges]
@@ -88,6 +73,30 @@ def conclude(
             verification.conclude(connection, office, run, said)
     events.decided(following, said, alerts)
     return following, said
+
+
+def _trend(app: App, run: Run, setting: Setting, said: Verdict, taken: Step) -> Picture | None:
+    """The weeks until now as a picture, where people may be told of this one.
+
+    Drawn before anything is written: it takes a while, and a verdict does not wait for a picture that cannot be drawn.
+    """
+    matters = said.level in BAD or setting.alert is not None
+    if run.kind is not RunKind.WEEK or taken.stage is Stage.WAITING or not app.channels or not matters:
+        return None
+    from monitor.picture import WEEKS, point, trend
+
+    with app.place.database.read() as connection:
+        weeks = verdicts.weekly(connection, run.target, run.suite, run.slot or app.place.now(), run.baseline_id)
+    points = [point(week.slot, week.payload) for week in weeks[1 - WEEKS :] if week.slot is not None]
+    points.append(point(run.slot or app.place.now(), said.as_json()))
+    limits = (said.thresholds.investigate, said.thresholds.rollback)
+    if said.thresholds.unit == "percent":
+        limits = (limits[0] * (said.baseline_score or 0.0), limits[1] * (said.baseline_score or 0.0))
+    try:
+        return trend(f"{run.target} · {run.suite}", points, limits)
+    except (OSError, RuntimeError, ValueError) as error:
+        events.no_picture(run, error)
+        return None
 
 
 def _following(app: App, run: Run, taken: Step, now: datetime) -> Run:
@@ -182,73 +191,6 @@ def _advised(setting: Setting, taken: Step) -> Step:
     if not undecided or setting.prospect is None or not silent(setting.past, weeks=1):
         return taken
     return replace(taken, reasons=(*taken.reasons, words.would_do(setting.prospect.cap, setting.prospect.cases)))
-
-
-def _fallen(app: App, connection: Connection, run: Run, setting: Setting, evidence: Evidence) -> tuple[Example, ...]:
-    """The cases that fell most; where messages may show texts, with an answer from then and from now."""
-    if setting.moments is None or setting.baseline is None:
-        return ()
-    then: Moments = evidence.baseline
-    paired = (then.n > 0) & (evidence.main.n > 0)
-    fall = [float(d) if p else 0.0 for d, p in zip(then.mean - evidence.main.mean, paired, strict=True)]
-    worst: Sequence[int] = sorted(range(len(fall)), key=lambda i: -fall[i])[:SHOWN_CASES]
-    found = []
-    for i in (i for i in worst if fall[i] > 0):
-        case = setting.cases[i]
-        found.append(
-            Example(
-                case=case.id,
-                **_texts(app, connection, run, setting.baseline, case),
-                score_before=float(min(1.0, max(0.0, then.mean[i]))),
-                score_now=float(evidence.main.mean[i]),
-            )
-        )
-    return tuple(found)
-
-
-def _shortfall(app: App, setting: Setting, evidence: Evidence, said: Verdict) -> Shortfall | None:
-    """What a retraining is told: which kinds of cases fail, in names and numbers, and nothing that stands in a case."""
-    wanted = any(table.on == "retrain" and table.mode != "off" for table in app.config.hooks.values())
-    if not wanted or said.level is not Level.ROLLBACK or setting.moments is None:
-        return None
-    then, now = evidence.baseline, evidence.main
-    scored = [
-        CaseScore(
-            tags=tuple(sorted(case.tags)),
-            cluster=case.cluster,
-            failing=bool(a and b and before - after >= FAILING),
-            before=before if a else None,
-            now=after if b else None,
-        )
-        for case, a, b, before, after in zip(
-            setting.cases, then.n > 0, now.n > 0, then.mean.tolist(), now.mean.tolist(), strict=True
-        )
-    ]
-    return Shortfall(
-        suite=said.suite,
-        verdict=said.level.value,
-        run=said.run,
-        score=said.score,
-        baseline_score=said.baseline_score,
-        drop=notify.drop_of(said.drop) or Drop(None),
-        cases=len(scored),
-        failing=sum(one.failing for one in scored),
-        tags=by_tag(scored),
-        clusters=by_cluster(scored),
-        causes=tuple(cause.cause.value for cause in said.causes),
-    )
-
-
-def _texts(app: App, connection: Connection, run: Run, baseline: Baseline, case: Case) -> dict[str, str | None]:
-    """What was asked and answered, where messages may show it."""
-    if not app.show_cases:
-        return {}
-    return {
-        "input": case.question,
-        "expected": " | ".join(case.acceptable) or None,
-        "answer_before": answers.one_text(connection, baseline.run_id, case.id),
-        "answer_now": answers.one_text(connection, run.id, case.id),
-    }
 
 
 def identical(texts: Mapping[str, tuple[int, int]]) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from alerts.alert import Alert, Example, Kind
+from alerts.alert import Alert, Example, Fact, Kind
 from alerts.text import LONGEST, clean
-from alerts.words import Fact, points, tell
+from alerts.words import points, tell
 
 MOST_HEADLINE = 150
 _ITEMS = 10  # of each list; a longer one is not read at night

@@ -90,7 +90,10 @@ class Daemon:
         self._supervisor = Supervisor(self._child, options.pace)
         self._leadership = Leadership(database, url, options.clock)
         self._postman = Postman(
-            database, lambda: settings.config, options.environ, options.clock, lambda: self._leadership.leads
+            database,
+            lambda: wiring.channels(settings.config, options.environ),
+            options.clock,
+            lambda: self._leadership.leads,
         )
         self._outlook = Outlook(settings, self._ticker, self._child, self._leadership, self._draining, options.clock)
         self._server = Server(create_app(self._service()), settings.config.web.listen)

@@ -15,7 +15,7 @@ from monitor.incidents import hooks as asking
 from monitor.incidents import results, telling
 from monitor.incidents.office import Actor, Office, RefusedError, UnknownError
 from monitor.incidents.results import Came
-from monitor.store import audit, hooks, incidents, outbox
+from monitor.store import audit, hooks, incidents, told
 from monitor.store.database import Database
 from monitor.store.hooks import HookRow
 
@@ -70,7 +70,7 @@ class Actions:
             if found is None:
                 raise _unknown(incident_id)
             alert_id = incidents.newest_alert(connection, incident_id)
-            payload = None if alert_id is None else outbox.payload(connection, alert_id)
+            payload = None if alert_id is None else told.payload(connection, alert_id)
             return Story(
                 found,
                 incidents.events(connection, incident_id),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from alerts.channel import Health, Outgoing, Receipt, TransportError, WithdrawnError
-from alerts.deliver import OutboxRow, State
+from alerts.outbox import OutboxRow, State
 from alerts.hooks.event import encode
 from monitor.incidents import hooks as asking
 from monitor.incidents import results

@@ -13,7 +13,7 @@ from alerts.route import Way
 from monitor.domain.verdict import Level
 from monitor.incidents import telling
 from monitor.incidents.office import HELDOUT, Office
-from monitor.store import hooks, incidents, outbox
+from monitor.store import hooks, incidents, told
 from monitor.store.database import Database
 from monitor.store.hooks import HookRow, HookState
 
@@ -64,8 +64,8 @@ def _wants_repetition(connection: Connection, office: Office, incident: Incident
     quiet = incident.acknowledged_by is not None or incident.silent(office.now)
     if quiet or incident.level != Level.ROLLBACK.value or incident.state not in (State.OPEN, State.ESCALATED):
         return False
-    told: datetime | None = outbox.told_at(connection, incident.id, _TOLD)
-    return told is not None and told + office.config.alerts.repeat_every <= office.now
+    newest: datetime | None = told.told_at(connection, incident.id, _TOLD)
+    return newest is not None and newest + office.config.alerts.repeat_every <= office.now
 
 
 def _end_silence(connection: Connection, office: Office, incident: Incident) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import Connection
 
 from alerts.alert import Action, Alert, Kind
+from alerts.channel import Picture
 from alerts.hooks.event import Shortfall
 from alerts.incident import Event, Incident, What
 from alerts.route import Known
 from monitor.incidents import hooks, telling
 from monitor.incidents.office import HELDOUT, Office
-from monitor.store import incidents, verdicts
+from monitor.store import incidents, told, verdicts
 
 if TYPE_CHECKING:
     from monitor.config.models import Config
@@ -29,30 +30,35 @@ _STEPS = {
 }
 
 
-def tell(
-    connection: Connection,
-    office: Office,
-    alert: Alert,
-    verdict_id: int,
-    *,
-    why: str,
-    eases: bool = False,
-    shortfall: Shortfall | None = None,
-) -> Alert:
-    """Tell people of a verdict, by what they know of its incident; returns the alert as it was written.
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a verdict makes to be told.
 
-    `why`: the reason for which it is told. `eases`: a note that an open incident is less bad than it was.
+    `why`: the reason for which it is told. `eases`: a note that an open incident is less bad than it was. `shortfall`:
+    what a retraining is told. `picture`: of the weeks until now.
     """
+
+    alert: Alert
+    verdict_id: int
+    why: str
+    eases: bool = False
+    shortfall: Shortfall | None = None
+    picture: Picture | None = None
+
+
+def tell(connection: Connection, office: Office, news: News) -> Alert:
+    """Tell people of a verdict, by what they know of its incident; returns the alert as it was written."""
+    alert = news.alert
     before = incidents.open_of(connection, alert.target, alert.suite)
-    what = _STEPS.get(alert.kind) if alert.kind is not Kind.NOTE or eases else None
+    what = _STEPS.get(alert.kind) if alert.kind is not Kind.NOTE or news.eases else None
     if what is None or (before is None and alert.kind not in (Kind.WORSE, Kind.AGAIN)):
-        return telling.send(connection, office, alert, Known(before), verdict_id=verdict_id)[0]
-    incident = _after(connection, office, alert, before, what, why)
+        return telling.send(connection, office, alert, Known(before), verdict_id=news.verdict_id)[0]
+    incident = _after(connection, office, alert, before, what, news.why)
     incident, called_for = _linked(connection, office, incident, alert)
-    said = verdicts.get(connection, verdict_id)
+    said = verdicts.get(connection, news.verdict_id)
     considered = hooks.Considered(incident)
     if alert.kind in (Kind.WORSE, Kind.AGAIN) and alert.verdict == "rollback":
-        considered = hooks.consider(connection, office, incident, said, shortfall)
+        considered = hooks.consider(connection, office, incident, said, news.shortfall)
     alert = replace(
         alert,
         incident=considered.incident,
@@ -60,7 +66,10 @@ def tell(
         reasons=(*considered.lines, *alert.reasons),
         actions=(*_actions(considered.incident), *alert.actions),
     )
-    return telling.send(connection, office, alert, Known(before, called_for), verdict_id=verdict_id)[0]
+    alert, way = telling.send(connection, office, alert, Known(before, called_for), verdict_id=news.verdict_id)
+    if news.picture is not None and way.channels:
+        told.illustrate(connection, alert.id, news.picture)
+    return alert
 
 
 def replaced(connection: Connection, office: Office, target: str, suite: str, by: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from alerts.alert import Action
 from alerts.channel import Receipt
-from alerts.deliver import State as Undelivered
+from alerts.outbox import State as Undelivered
 from alerts.incident import Event, Incident, What
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.incidents import telling

@@ -11,7 +11,7 @@ from alerts.alert import Action, Alert, Kind
 from alerts.incident import Event, Incident, What
 from alerts.route import Known, Route, Way, route
 from monitor.incidents.office import Office
-from monitor.store import incidents, outbox
+from monitor.store import incidents, outbox, told
 
 # What has happened, in the few words of a headline.
 _EVENTS = {
@@ -98,7 +98,7 @@ def repeat(connection: Connection, office: Office, incident: Incident) -> None:
 def _latest(connection: Connection, incident: Incident) -> Alert:
     """What the newest verdict on it said; where that cannot be had, as much as the incident itself knows."""
     alert_id = incidents.newest_alert(connection, incident.id)
-    payload = None if alert_id is None else outbox.payload(connection, alert_id)
+    payload = None if alert_id is None else told.payload(connection, alert_id)
     if payload is not None:
         return Alert.from_json(payload)
     return Alert(

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.channel import TransportError
-from alerts.deliver import State, deliver
+from alerts.channel import Receipt, TransportError
+from alerts.deliver import deliver
+from alerts.outbox import PutOff, Sent, State
 from monitor.store import outbox
 from monitor.store.outbox import StoredOutbox
 from tests.fakes.outbox import Clock, ScriptedChannel
@@ -29,9 +30,23 @@ def house(begun):
                 for name in names:
                     tell(connection, name, list(channels), target=target)
 
-        def lease(self, after=0.0, limit=10):
-            rows = self.box.lease(NOW + timedelta(seconds=after), limit, LEASE)
-            return [(row.alert["id"], row.channel) for row in rows]
+        def rows(self, after=0.0, limit=10, channel=None):
+            now = NOW + timedelta(seconds=after)
+            channels = self.box.due(now) if channel is None else [channel]
+            return [row for name in channels for row in self.box.lease(now, name, limit, LEASE)]
+
+        def lease(self, after=0.0, limit=10, channel=None):
+            return [(row.subject, row.channel) for row in self.rows(after, limit, channel)]
+
+        def settle(self, *outcomes, after=0.0):
+            self.box.settle(NOW + timedelta(seconds=after), outcomes)
+
+        def sent(self, row, reference=None, after=0.0, **receipt):
+            self.settle(Sent(row, Receipt(reference, **receipt)), after=after)
+
+        def put_off(self, row, seconds, error="no", state=State.PENDING):
+            at = NOW + timedelta(seconds=seconds)
+            self.settle(PutOff(row, at, error, state, attempted=state is not None))
 
         def ids(self):
             with begun.read() as connection:
@@ -49,15 +64,15 @@ def test_each_target_is_told_in_order_and_each_channel_by_itself(house):
     house.tell("a1", channels=["email", "slack"])
     house.tell("a2")
     house.tell("b1", target="other")
-    assert house.lease() == [("a1", "email"), ("a1", "slack"), ("b1", "slack")]
+    assert house.lease(limit=2) == [("a1", "email"), ("a1", "slack"), ("b1", "slack")]
     assert house.lease() == []
 
 
 def test_what_was_sent_makes_way_for_the_next(house):
     house.tell("a1", "a2")
-    (row,) = house.box.lease(NOW, 10, LEASE)
+    (row,) = house.rows(limit=1)
     assert (row.attempts, row.first_at) == (0, NOW)
-    house.box.sent(row.id, NOW, "ts-1")
+    house.sent(row, "ts-1")
     done = house.ids()["a1"]
     assert (done.state, done.receipt, done.attempts, done.done_at) == ("sent", "ts-1", 1, NOW)
     assert house.lease() == [("a2", "slack")]
@@ -79,12 +94,12 @@ def test_a_lease_that_nobody_gave_back_ends_by_itself(house):
 
 def test_what_is_put_off_comes_back_when_it_is_due_with_its_attempts(house):
     house.tell("a1")
-    (row,) = house.box.lease(NOW, 1, LEASE)
-    house.box.postpone(row.id, NOW + timedelta(seconds=30), "busy", state=State.PENDING, attempted=True)
+    (row,) = house.rows()
+    house.put_off(row, 30, "busy")
     assert house.lease(after=29) == []
-    (row,) = house.box.lease(NOW + timedelta(seconds=30), 1, LEASE)
+    (row,) = house.rows(after=30)
     assert row.attempts == 1
-    house.box.postpone(row.id, NOW + timedelta(seconds=60), "closed", state=None, attempted=False)
+    house.put_off(row, 60, "closed", state=None)
     kept = house.ids()["a1"]
     assert (kept.attempts, kept.state, kept.error, kept.leased_until) == (1, "pending", "closed", None)
 
@@ -94,8 +109,8 @@ def test_what_is_put_off_comes_back_when_it_is_due_with_its_attempts(house):
 )
 def test_only_a_message_that_failed_by_itself_lets_the_next_pass(house, state, others):
     house.tell("a1", "a2")
-    (row,) = house.box.lease(NOW, 1, LEASE)
-    house.box.postpone(row.id, NOW + timedelta(hours=1), "no", state=state, attempted=True)
+    (row,) = house.rows(limit=1)
+    house.put_off(row, 3600, state=state)
     assert house.lease() == others
 
 
@@ -103,20 +118,21 @@ def test_a_channel_that_works_again_gets_at_once_what_waits_for_it(house):
     house.tell("a1")
     house.tell("b1", target="other")
     house.tell("c1", target="third", channels=["email"])
-    for row in house.box.lease(NOW, 10, LEASE):
-        house.box.postpone(row.id, NOW + timedelta(hours=1), "down", state=State.BLOCKED, attempted=True)
+    rows = house.rows()
+    for row in rows:
+        house.put_off(row, 3600, "down", state=State.BLOCKED)
     assert house.lease(after=1) == []
-    house.box.sent(house.ids()["a1"].id, NOW, None)
+    house.sent(next(row for row in rows if row.subject == "a1"))
     assert house.lease(after=1) == [("b1", "slack")]
 
 
 def test_a_late_deliverer_cannot_undo_what_another_has_sent(house):
     house.tell("a1", "a2")
-    (late,) = house.box.lease(NOW, 1, LEASE)
+    (late,) = house.rows(limit=1)
     # It was frozen for longer than its lease; another has sent the message, and the one after it.
-    (again,) = house.box.lease(NOW + timedelta(seconds=90), 1, LEASE)
-    house.box.sent(again.id, NOW + timedelta(seconds=91), "ts-1")
-    house.box.postpone(late.id, NOW + timedelta(seconds=92), "no answer", state=State.PENDING, attempted=True)
+    (again,) = house.rows(after=90, limit=1)
+    house.sent(again, "ts-1", after=91)
+    house.put_off(late, 92, "no answer")
     assert (house.ids()["a1"].state, house.ids()["a1"].receipt) == ("sent", "ts-1")
     assert house.lease(after=100) == [("a2", "slack")]
 
@@ -124,18 +140,18 @@ def test_a_late_deliverer_cannot_undo_what_another_has_sent(house):
 def test_times_that_were_written_by_a_clock_that_was_ahead_hold_up_nothing(house):
     house.tell("a1")
     house.tell("b1", target="other")
-    ahead = NOW + timedelta(days=1)
+    day = 86400
     # One is put off, one is leased by a process that died; then the clock is set right, back by a day.
-    put_off, _ = house.box.lease(ahead, 2, LEASE)
-    house.box.postpone(put_off.id, ahead + timedelta(seconds=5), "busy", state=State.PENDING, attempted=True)
+    put_off, _ = house.rows(after=day)
+    house.put_off(put_off, day + 5, "busy")
     assert house.box.anything_due(NOW)
     assert house.lease() == [("a1", "slack"), ("b1", "slack")]
 
 
 def test_what_is_undelivered_is_counted_by_channel_and_state(house):
     house.tell("a1", "a2", channels=["slack", "email"])
-    (row, *_) = [r for r in house.box.lease(NOW, 10, LEASE) if r.channel == "slack"]
-    house.box.postpone(row.id, NOW, "no such channel", state=State.BLOCKED, attempted=True)
+    (row,) = house.rows(limit=1, channel="slack")
+    house.put_off(row, 0, "no such channel", state=State.BLOCKED)
     assert house.undelivered() == [
         ("email", "pending", 2, NOW, None),
         ("slack", "blocked", 1, NOW, "no such channel"),
