@@ -70,14 +70,16 @@ async def deliver(
 ) -> None:
     """Send what is due, for so long at the most, and say what went out; raises DatabaseError."""
     from monitor.delivery import deliver_due
+    from monitor.incidents.calls import HookObserver
 
     try:
-        ways = wiring.channels(config, os.environ)
+        office = wiring.office(lambda: config, clock)
+        ways = wiring.ways(config, os.environ, database, office)
     except SecretError as error:
         # What was measured is stored and counts; the alerts wait until the secret is there.
         show.line(f"Alerts wait in the database: {error}", colour="yellow", err=True)
         return
-    show.delivered(await deliver_due(database, ways, clock, seconds))
+    show.delivered(await deliver_due(database, ways, clock, seconds, HookObserver(office)))
 
 
 def _sentences(broken: Sequence[Broken]) -> list[str]:

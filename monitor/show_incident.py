@@ -81,7 +81,10 @@ def story(told: Story, fallback: str | None, now: datetime) -> None:
     if one.is_open:
         show.line("What can be done:")
         for do, command in _choices(told):
-            show.line(f"{do}: {command}" if command else do, indent=2)
+            show.line(f"{do}:" if command else do, indent=2)
+            if command:
+                # Not wrapped, so that it can be copied.
+                typer.echo(f"    {_flat(command)}")
 
 
 def numbers(alert: Alert, *, err: bool = False) -> None:

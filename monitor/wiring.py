@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from monitor.deadman import Deadman, Silent
     from monitor.domain.case import Case, Suite
     from monitor.grading import Grader
+    from monitor.incidents.office import Office
     from monitor.judging.scorer import RubricScorer
     from monitor.judging.seat import Jury
     from monitor.judging.setup import Judging
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 # The most that a passage with its headings adds to a prompt (monitor.targets.passages cuts them there).
 PASSAGE_BYTES = 2_000
+# One attempt of a hook, unless its table says otherwise.
+FOR_A_REQUEST, FOR_A_COMMAND = timedelta(seconds=20), timedelta(minutes=10)
 
 
 def clock() -> datetime:
@@ -372,6 +375,52 @@ def _email(config: Config, environ: Mapping[str, str]) -> Channel:
         raise SecretError(str(fault_at(config.path, place, f"{table.smtp} {error}"))) from None
     to = tuple(mailbox(address) for address in table.to)
     return EmailChannel(EmailSettings(to, mailbox(table.sender), server, show_cases=table.show_cases))
+
+
+def office(config: Callable[[], Config], clock: Callable[[], datetime] = clock) -> Callable[[], Office]:
+    """What steps of incidents need, as of each moment that it is called."""
+    from monitor.incidents.office import Office
+
+    return lambda: Office(config(), channel_names(config()), clock(), new_id)
+
+
+def ways(
+    config: Config, environ: Mapping[str, str], database: Database, office: Callable[[], Office]
+) -> dict[str, Channel]:
+    """All that the outbox is sent by: the channels to people, and the hooks. Raises SecretError as `channels` does.
+
+    A hook whose secret cannot be had is there all the same: what it is to send waits, with the reason.
+    """
+    found = channels(config, environ)
+    for name, table in config.hooks.items():
+        if table.mode != "off":
+            way = hook_channel(config, environ, name, database, office)
+            found[way.name] = way
+    return found
+
+
+def hook_channel(
+    config: Config, environ: Mapping[str, str], name: str, database: Database, office: Callable[[], Office]
+) -> Channel:
+    """One hook as a way out."""
+    from alerts.channel import Shut
+    from alerts.hooks.command import CommandRunner
+    from alerts.hooks.settings import CommandSettings, WebhookSettings
+    from alerts.hooks.webhook import WebhookSender
+    from monitor.incidents.calls import PREFIX, HookChannel
+
+    table = config.hooks[name]
+    timeout = table.timeout or (FOR_A_REQUEST if table.command is None else FOR_A_COMMAND)
+    way: WebhookSender | CommandRunner
+    try:
+        if table.command is not None:
+            way = CommandRunner(CommandSettings(name, table.command, timeout.total_seconds()), environ)
+        else:
+            secret = resolve_at(config, ("hooks", name, "secret"), table.secret, environ) if table.secret else ""
+            way = WebhookSender(WebhookSettings(name, table.url or "", secret, timeout.total_seconds()))
+    except (SecretError, ValueError) as error:
+        return Shut(f"{PREFIX}{name}", str(error))
+    return HookChannel(name, way, timeout, database, office)
 
 
 def deadman(config: Config, environ: Mapping[str, str]) -> Deadman | Silent:

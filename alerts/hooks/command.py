@@ -11,7 +11,8 @@ import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from pathlib import Path
 from typing import cast
 
 from alerts.channel import TransportError
@@ -48,8 +49,8 @@ class Ended:
 class CommandRunner:
     """Runs the program of one hook. Of `environ` it sees PATH, LANG and HOME, and HELDOUT_HOOK_ID and _ACTION besides.
 
-    It gets the event on its standard input, starts in `/`, and leads a session and process group of its own, of which
-    nothing is left in the end: what shall go on has to be started as a service.
+    It gets the event on its standard input, starts in `/`, and leads a session of its own, of which nothing is left in
+    the end: what shall go on, or needs more than the daemon's sandbox allows, has to be a service of its own.
     """
 
     def __init__(self, settings: CommandSettings, environ: Mapping[str, str]) -> None:
@@ -97,10 +98,12 @@ class CommandRunner:
         if expires_at is None:
             return
         try:
-            expired = datetime.fromisoformat(str(expires_at)).astimezone(UTC) <= now
+            moment = datetime.fromisoformat(str(expires_at))
         except ValueError:
-            raise self._unusable("no instant that it expires at") from None
-        if expired:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise self._unusable("no instant that it expires at")
+        if moment <= now:
             raise self._unusable(f"a request that expired at {expires_at}")
 
     def _filled(self, part: str, data: Mapping[str, object]) -> str:
@@ -185,12 +188,13 @@ class _Watcher(asyncio.SubprocessProtocol):
 
 
 async def _end(transport: asyncio.SubprocessTransport, watcher: _Watcher) -> None:
-    """Kill what is left of the process group, wait until the program is reaped, and close the pipes.
+    """Kill what is left of the session, wait until the program is reaped, and close the pipes.
 
     In this order: a transport that is closed first reaps the program itself, and asyncio's own watcher, which finds it
     gone, then complains on standard error.
     """
     _signal(transport, signal.SIGKILL)
+    _kill_session(transport.get_pid())
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REAP):
@@ -202,6 +206,16 @@ async def _end(transport: asyncio.SubprocessTransport, watcher: _Watcher) -> Non
 def _signal(transport: asyncio.SubprocessTransport, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(transport.get_pid(), number)
+
+
+def _kill_session(leader: int) -> None:
+    """Kill what has left the group and is in the session still, such as the jobs of a shell with `set -m`."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # After the program's name in brackets: state, parent, group, session.
+            fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            if int(fields[3]) == leader:
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def _signal_name(number: int) -> str:

@@ -157,11 +157,11 @@ def _data(occasion: Occasion, action: Action, fallback: str | None) -> Event:
 def _ask(shortfall: Shortfall) -> str:
     named = [("under the tags", shortfall.tags), ("in the clusters", shortfall.clusters)]
     where = [f"{words} {', '.join(_named(one) for one in found[:_ASKED])}" for words, found in named if found]
-    most = f", most of them {' and '.join(where)}" if where else ""
+    worst = f", worst {' and '.join(where)}" if where else ""
     return (
-        f"{shortfall.failing} of {shortfall.cases} cases fail{most}. Write NEW sibling examples for training: the same "
-        "kind of question about other facts and in other words. Never copy or paraphrase a case of the held-out test "
-        "set: a model that was trained on one can no longer be measured with it."
+        f"{shortfall.failing} of {shortfall.cases} cases fail{worst}. Write NEW sibling examples for training: the "
+        "same kind of question about other facts and in other words. Never copy or paraphrase a case of the held-out "
+        "test set: a model that was trained on one can no longer be measured with it."
     )
 
 

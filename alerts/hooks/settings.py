@@ -81,7 +81,7 @@ def _url_faults(url: str) -> list[str]:
         return ["is no address"]
     if parts.scheme not in ("http", "https") or not host:
         return ["must be an http or https address"]
-    if not url.isascii() or not url.isprintable() or " " in url:
+    if not url.isascii() or not url.isprintable() or not {" ", "\\"}.isdisjoint(url):
         return ["holds a space or another character that an address writes as %…, or a name as xn--…"]
     fault = host_fault(host)
     return [f"names {host}, {fault}"] if fault else []

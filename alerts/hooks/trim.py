@@ -92,8 +92,9 @@ def _bare(data: Mapping[str, object]) -> tuple[dict[str, object], Counter[str]]:
     missing = Counter({"fields": len(data) - len(bare)})
     verdict = data.get("verdict")
     if isinstance(verdict, Mapping):
-        bare["verdict"] = {key: verdict[key] for key in _ESSENTIAL if isinstance(verdict.get(key), str)}
-        missing = Counter({"fields": len(data) - len(bare), "verdict.fields": len(verdict) - len(bare["verdict"])})
+        which = {key: verdict[key] for key in _ESSENTIAL if isinstance(verdict.get(key), str)}
+        bare["verdict"] = which
+        missing = Counter({"fields": len(data) - len(bare), "verdict.fields": len(verdict) - len(which)})
     return bare, +missing
 
 

@@ -134,7 +134,7 @@ class WebhookSender:
         except _failures():
             pass
         finally:
-            response.close() if not response.content.at_eof() else response.release()
+            response.release()  # which closes the connection where there is more to come
         return response.status, response.headers
 
     def _unreachable(self, error: Exception) -> TransportError:

@@ -28,6 +28,8 @@ from monitor.daemon.ticker import Ticker
 from monitor.domain.verdict import instant
 from monitor.exits import FAILED
 from monitor.holding import BEAT
+from monitor.incidents import chores
+from monitor.incidents.calls import HookObserver
 from monitor.store.database import Database, DatabaseError, open_database
 from monitor.telemetry.exposition import Telemetry
 from monitor.threads import in_thread
@@ -89,11 +91,13 @@ class Daemon:
         self._child = Child(options.child, environ, self._ticker.wake, options.pace, leftovers.end)
         self._supervisor = Supervisor(self._child, options.pace)
         self._leadership = Leadership(database, url, options.clock)
+        self._office = wiring.office(lambda: settings.config, options.clock)
         self._postman = Postman(
             database,
-            lambda: wiring.channels(settings.config, options.environ),
+            lambda: wiring.ways(settings.config, options.environ, database, self._office),
             options.clock,
             lambda: self._leadership.leads,
+            HookObserver(self._office),
         )
         self._outlook = Outlook(settings, self._ticker, self._child, self._leadership, self._draining, options.clock)
         self._server = Server(create_app(self._service()), settings.config.web.listen)
@@ -208,6 +212,7 @@ class Daemon:
         channels = wiring.channel_names(config)
         looked = await in_thread(lambda: schedule.look(self._database, config, channels, now, self._options.new_id))
         self._ticked_at = now
+        await in_thread(lambda: chores.do(self._database, self._office()))
         for run in looked.recorded:
             logger.info("a slot is due", extra={"target": run.target, "suite": run.suite, "slot": instant(run.slot)})
         await in_thread(lambda: self._supervisor.look(self._database, config))

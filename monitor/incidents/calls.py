@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from alerts.channel import Health, Outgoing, Receipt, TransportError, WithdrawnError
-from alerts.outbox import OutboxRow, State
 from alerts.hooks.event import encode
+from alerts.outbox import OutboxRow, State
 from monitor.incidents import hooks as asking
 from monitor.incidents import results
 from monitor.incidents.office import Office

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection
 
 from alerts.alert import Action
 from alerts.channel import Receipt
-from alerts.outbox import State as Undelivered
 from alerts.incident import Event, Incident, What
+from alerts.outbox import State as Undelivered
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.incidents import telling
 from monitor.incidents.office import HELDOUT, Actor, ConflictError, Office, UnknownError, WrongTokenError

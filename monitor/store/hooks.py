@@ -82,7 +82,7 @@ def save(connection: Connection, value: HookRow) -> HookRow:
 
 
 def get(connection: Connection, hook_id: str, *, lock: bool = False) -> HookRow | None:
-    """One request; with `lock` nobody else changes it until the transaction is over, in the order of `incidents.get`."""
+    """One request; with `lock` nobody else changes it until the transaction is over; in the order of incidents."""
     if lock:
         alone(connection, "outbox")
     query = sa.select(hook).where(hook.c.id == hook_id)

@@ -152,32 +152,23 @@ async def until(condition):
     return False
 
 
-# Ignores SIGTERM, and has forked twice a child that does so too; `sys.argv[1]` marks them in the process table.
-STUBBORN = """
-import os, signal, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork() == 0:
-    if os.fork() == 0:
-        time.sleep(60)
-    os._exit(0)
-print("begun", flush=True)
-time.sleep(60)
-"""
+def stubborn(mark):
+    """A script that ignores SIGTERM, as does a child that it has forked twice; both have `mark` in their arguments."""
+    return f"trap '' TERM; (sleep 60{mark} &); echo begun; sleep 61{mark}"
 
 
 async def test_at_the_deadline_the_whole_group_ends_although_it_ignores_being_asked():
-    mark = f"stubborn-{os.getpid()}-deadline"
+    mark = f"{os.getpid()}.125"
     began = time.monotonic()
-    ended = await run(sys.executable, "-c", STUBBORN, mark, timeout=0.6, grace=0.2)
+    ended = await shell(stubborn(mark), timeout=0.8, grace=0.2)
     assert time.monotonic() - began < 5.0
     assert (ended.done, ended.timed_out, ended.now_serving, ended.code) == (False, True, None, -9)
-    assert "did not finish within 0.6 s and was ended: begun" in ended.why
+    assert "did not finish within 0.8 s and was ended: begun" in ended.why
     assert await until(lambda: not running(mark))
 
 
 async def test_a_program_that_is_asked_to_end_may_clean_up():
-    script = "trap 'echo cleaned up; kill $!; exit 0' TERM; echo begun; sleep 60 & wait"
-    ended = await shell(script, timeout=0.4, grace=5.0)
+    ended = await shell("trap 'echo cleaned up; exit 0' TERM; echo begun; sleep 60 & wait", timeout=0.8, grace=5.0)
     assert (ended.done, ended.timed_out, ended.code) == (False, True, 0)
     assert ended.output == "begun\ncleaned up\n"
 
@@ -189,10 +180,21 @@ async def test_a_child_in_the_background_is_ended_with_its_parent():
     assert await until(lambda: not running(f"60{mark}"))
 
 
+async def test_a_child_in_a_group_of_its_own_is_ended_too():
+    mark = f"{os.getpid()}.75"
+    child = f"import os; os.setpgid(0, 0); print('apart', flush=True); os.execv('/bin/sleep', ['sleep', '60{mark}'])"
+    program = (
+        f"import subprocess as s, sys; s.Popen([sys.executable, '-c', {child!r}], stdout=s.PIPE).stdout.readline()"
+    )
+    ended = await run(sys.executable, "-c", program)
+    assert ended.done
+    assert await until(lambda: not running(f"60{mark}"))
+
+
 async def test_an_interruption_ends_the_group():
-    mark = f"stubborn-{os.getpid()}-interrupted"
-    task = asyncio.create_task(run(sys.executable, "-c", STUBBORN, mark))
-    assert await until(lambda: running(mark) >= 2)
+    mark = f"{os.getpid()}.375"
+    task = asyncio.create_task(shell(stubborn(mark)))
+    assert await until(lambda: running(f"60{mark}") and running(f"61{mark}"))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -200,7 +202,7 @@ async def test_an_interruption_ends_the_group():
 
 
 async def test_what_has_expired_is_not_started(tmp_path):
-    for expires_at in ("2026-11-16T13:00:00Z", (NOW - timedelta(days=1)).isoformat(), "soon"):
+    for expires_at in ("2026-11-16T13:00:00Z", (NOW - timedelta(days=1)).isoformat(), "soon", "2026-11-17T13:00:00"):
         with pytest.raises(TransportError, match="expire") as caught:
             await run("/usr/bin/touch", str(tmp_path / "started"), event=body(expires_at=expires_at))
         assert caught.value.permanent

@@ -169,6 +169,8 @@ def test_the_story_is_told_to_the_end_and_no_text_moves_the_terminal_or_tells_a_
         f"acknowledged by {ME}",
         "Score 83.3, 88.9 at deployment: drop 5.6 points, 95% interval 5.1 to 6.7.",
         "Measured again to confirm it: drop 5.3 points (5.0 to 6.4).",
+        # Of the verdict, not of what was done about it since.
+        "It fell by more than 5 points.",
         "Likely cause: model. the fingerprint changed",
         "3,200 answers to 200 cases, run run-1.",
         "opened (rollback), heldout: It fell.",

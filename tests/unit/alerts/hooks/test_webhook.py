@@ -96,7 +96,13 @@ def test_padding_may_be_left_out(size):
     [
         *("", "deploy.internal/x", "ftp://deploy.internal/", "https://", "https://[::1", "https://a:99999/"),
         *("https://a/b c", "https://a/\n", "https://größer.test/", "http://169.254.169.254/latest", "http://0x7f.1/"),
-        *("http://[fe80::1]/", "http://[64:ff9b::1]/", "http://2130706433/", "http://0.0.0.0/"),
+        *(
+            "http://[fe80::1]/",
+            "http://10.0.0.1\\@[::1]/",
+            "http://[64:ff9b::1]/",
+            "http://2130706433/",
+            "http://0.0.0.0/",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_meant_is_refused(url):
