@@ -142,9 +142,11 @@ def approve(
     """Let a hook ask for what it waits to ask for, when the guard allows it now; what that is is shown first."""
 
     def do(desk: _Desk, one: str) -> Incident:
+        from monitor import show_incident
+
         found = desk.actions.story(one)
         waiting = _waiting(found, hook)
-        _offer(found, waiting)
+        show_incident.offer(found, waiting)
         if not (yes or _agreed()):
             raise typer.Exit(FAILED)
         # The nonce: if something else waits by now, it is not what was agreed to.
@@ -261,18 +263,6 @@ def _waiting(found: Story, hook: str | None) -> Approval:
         names = ", ".join(offer.name for offer in waiting)
         raise typer.BadParameter(f"incident {one.id} waits for several ({names}): name one", param_hint="--hook")
     return waiting[0]
-
-
-def _offer(found: Story, waiting: Approval) -> None:
-    """What will happen, before anybody says yes."""
-    from monitor import show, show_incident
-
-    row = next((row for row in found.hooks if row.id == waiting.hook), None)
-    fallback = row.fallback if row is not None else None
-    show.line(f"{found.incident.target} · {found.incident.suite}: {show_incident.wanted(waiting, fallback)}.", err=True)
-    if found.alert is not None:
-        show_incident.numbers(found.alert, err=True)
-    show.line("The guard looks once more, and refuses what is not right any more.", err=True)
 
 
 def _agreed() -> bool:

@@ -87,6 +87,16 @@ def story(told: Story, fallback: str | None, now: datetime) -> None:
                 typer.echo(f"    {_flat(command)}")
 
 
+def offer(told: Story, waiting: Approval) -> None:
+    """What will happen, before anybody says yes."""
+    one = told.incident
+    fallback = next((row.fallback for row in told.hooks if row.id == waiting.hook), None)
+    show.line(f"{one.target} · {one.suite}: {wanted(waiting, fallback)}.", err=True)
+    if told.alert is not None:
+        numbers(told.alert, err=True)
+    show.line("The guard looks once more, and refuses what is not right any more.", err=True)
+
+
 def numbers(alert: Alert, *, err: bool = False) -> None:
     """What the newest verdict measured, and why it says what it says."""
     drop = None if alert.drop is None else asdict(alert.drop)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from alerts.alert import Action, Alert, Cause, Drop, Kind
+from alerts.hooks.event import Occasion, Shortfall, retrain_requested
 from alerts.incident import Approval, Event, What
 from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import Level, Stage, Thresholds, Verdict
@@ -46,7 +47,7 @@ on = "rollback"
 command = ["never-started"]
 [hooks.retrain]
 on = "retrain"
-command = ["never-started"]
+command = ["true"]
 """
 ME = getpass.getuser()
 # The verbs read the real clock.
@@ -72,7 +73,10 @@ def request(name: str, action: str, **changes: Any) -> HookRow:
         "fallback": "rag" if action == "rollback" else None,
         "nonce": f"{NONCE}-{name}",
         "token": f"{TOKEN}-{name}",
-        "event": {"type": "x"},
+        "event": retrain_requested(
+            Occasion(f"hook-{name}", "ft", NOW, NOW + timedelta(hours=24)),
+            Shortfall("support", "rollback", "run-1", 0.833, 0.889, Drop(5.6), cases=200, failing=12),
+        ),
     }
     return HookRow(**values | changes)
 
@@ -121,6 +125,14 @@ class Scene:
         with self.database.write() as connection:
             hooks.add(connection, row)
             incidents.record(connection, ID, event)
+        return row
+
+    def taken(self, name: str, action: str) -> HookRow:
+        """A request that was asked for, and that the other side has."""
+        row = request(name, action, state=HookState.ACCEPTED, decided_at=NOW, decided_by="ada", accepted_at=NOW)
+        with self.database.write() as connection:
+            hooks.add(connection, row)
+            incidents.record(connection, ID, Event(What.ASKED, NOW, "ada", "go", hook=row.id, action=action))
         return row
 
     def now(self) -> Any:
@@ -219,14 +231,14 @@ def test_an_approval_shows_what_will_happen_and_goes_out_only_when_somebody_says
     told = heldout("incident", "approve", ID, "--yes", "--why", "go", "--json").json
     assert told["incident"]["approvals"] == []
     with scene.database.read() as connection:
-        assert hooks.get(connection, row.id).state is HookState.ASKED
+        assert hooks.get(connection, row.id).state is HookState.DONE
         assert [sent.hook_id for sent in connection.execute(messages.select())] == [row.id]
     (entry,) = scene.log()
     assert (entry.action, entry.who, entry.detail["allowed"]) == ("incident approve retrain", ME, True)
     assert "waits for no approval" in heldout("incident", "approve", ID, "--yes", code=FAILED).err
 
 
-@pytest.mark.parametrize(("answer", "state"), [("y", HookState.ASKED), ("n", HookState.OFFERED)])
+@pytest.mark.parametrize(("answer", "state"), [("y", HookState.DONE), ("n", HookState.OFFERED)])
 def test_somebody_at_a_terminal_is_asked(heldout, scene, answer, state):
     row = scene.offer("retrain", "retrain")
     person, terminal = os.openpty()
@@ -266,14 +278,14 @@ def test_of_several_that_wait_one_has_to_be_named(heldout, scene):
 
 
 def test_a_result_by_command_is_taken_once(heldout, scene):
-    scene.offer("retrain", "retrain")
-    heldout("incident", "approve", ID, "--yes")
+    scene.taken("retrain", "retrain")
+    assert "heldout incident result hook-retrain done" in heldout("incident", "show", ID).out
     told = heldout("incident", "result", "hook-re", "failed", "--json").json
     assert told["again"] is False
     assert told["incident"]["id"] == ID
     assert "nothing has changed" in heldout("incident", "result", "hook-re", "failed").said
     assert "already known" in heldout("incident", "result", "hook-re", "done", code=FAILED).said
-    assert [one.action for one in scene.log()] == ["incident result", "incident approve retrain"]
+    assert [one.action for one in scene.log()] == ["incident result"]
 
 
 @pytest.mark.parametrize(
