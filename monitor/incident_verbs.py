@@ -211,7 +211,7 @@ def _desk(path: Path) -> Iterator[_Desk]:
     database = wiring.open_store(config, os.environ, create=False)
     try:
         now = wiring.clock()
-        actions = Actions(database, config, wiring.channel_names(config), now, wiring.new_id)
+        actions = Actions(database, config, config.alerts.channels, now, wiring.new_id)
         yield _Desk(config, database, actions, Actor(session.user(), "command"), now)
     finally:
         database.close()
