@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from alerts import words
-from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Thresholds
+from alerts.alert import Action, Alert, Cause, Drop, Example, Fact, Kind, Thresholds
 from monitor.decide.transition import BAD, Decided, Opened, Tell, Told
 from monitor.domain.run import Run
 from monitor.domain.verdict import CauseKind, Interval, Level, Stage, Verdict, instant
-from monitor.domain.words import counted
+from monitor.domain.words import counted, fallback
 
 
 def alert(
@@ -50,8 +50,16 @@ def alert(
         cases=said.cases,
         answers=said.answers,
         examples=tuple(examples),
+        details=_details(said),
         run=said.run,
     )
+
+
+def _details(said: Verdict) -> tuple[Fact, ...]:
+    """What some want to know beside it."""
+    if said.fallback is None:
+        return ()
+    return (Fact("Fallback", f"{said.fallback.target}: {fallback(said.fallback.as_json())}"),)
 
 
 def missed(alert_id: str, slots: Mapping[tuple[str, str], Sequence[datetime]], now: datetime) -> Alert:
