@@ -23,9 +23,9 @@ from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 from tests.fakes.judged_house import Wordy, go_on, judged_house, judged_twice, right, whole_week
 from tests.fakes.judged_house import pinned as judged_pinned
 
-CASES = 20
-HALF = frozenset(f"case-{i:03}" for i in range(10))
-FEW = frozenset(f"case-{i:03}" for i in range(2))
+CASES = 40
+HALF = frozenset(f"case-{i:03}" for i in range(20))
+FEW = frozenset(f"case-{i:03}" for i in range(3))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_a_week_without_a_change_asks_it_as_often_as_production(house):
     assert house.said[-1]["fallback"] == {
         "target": "rag",
         "ready": False,
-        "better_by": {"points": -10.0, "low": -29.69, "high": 9.69, "confidence": 0.99},
+        "better_by": {"points": -7.5, "low": -18.92, "high": 3.92, "confidence": 0.99},
         "repeats": 1,
         "why": "it has 1 answer a case; 8 are needed.",
     }
@@ -72,12 +72,12 @@ async def test_where_production_falls_it_has_eight_answers_a_case_and_is_ready(h
     assert len(rag.asked) == 8 * CASES
     found = house.said[-1]["fallback"]
     assert (found["target"], found["ready"], found["repeats"], found["why"]) == ("rag", True, 8, None)
-    assert found["better_by"]["points"] == 40.0
-    assert found["better_by"]["low"] > 30.0
+    assert found["better_by"]["points"] == 42.5
+    assert found["better_by"]["low"] > 35.0
     # Ready already when the rollback was pending, so that whoever is asked then can see it.
     assert [one["fallback"]["ready"] for one in house.said] == [False, True, True, True]
     (fact,) = [one for one in house.told[-1].details if one.label == "Fallback"]
-    assert fact.value.startswith("rag: better by 40.0 points (")
+    assert fact.value.startswith("rag: better by 42.5 points (")
     assert fact.value.endswith("), ready")
     assert len(beside(house)) == 1
 
@@ -204,7 +204,7 @@ async def test_a_process_that_dies_while_it_is_asked_goes_on_and_asks_nothing_tw
     calls = len(rag.asked)
     whole.close()
     # While it is asked, in the first look and in the one that says rollback, and between commits.
-    deaths = [(5, None), (CASES + 1, None), (calls, None), *((None, at) for at in range(7, readings, 20))]
+    deaths = [(5, None), (CASES + 1, None), (calls, None), *((None, at) for at in range(9, readings, 25))]
     for number, (at_call, at_reading) in enumerate(deaths, 1):
         one = another(tmp_path, number)
         rag, one.model.wrong = one.falls_back_to("rag", FakeModel(wrong=FEW, dies_at=at_call)), HALF
@@ -296,8 +296,8 @@ async def test_its_calls_and_money_count_under_its_own_name_and_in_the_month(hou
         (used,) = [one for one in usage.totals(connection) if one.target == "rag"]
         assert [run.kind for run in history.page(connection, 10, target="rag")] == [RunKind.REFERENCE]
         assert runs.unfinished(connection) == []
-    assert (used.kind, used.outcome, used.calls, used.usd) == ("reference", "answered", CASES, pytest.approx(0.4))
-    assert app.month.spent == pytest.approx(0.4)
+    assert (used.kind, used.outcome, used.calls, used.usd) == ("reference", "answered", CASES, pytest.approx(0.8))
+    assert app.month.spent == pytest.approx(0.8)
     assert house.said[-1]["usd"] is None
     assert house.said[-1]["calls"] == CASES
 
@@ -318,7 +318,7 @@ async def test_its_answers_are_judged_by_the_same_panel_in_a_run_of_their_own(ju
     judged.model.wrong = HALF
     await whole_week(judged)
     found = judged.said[-1]["fallback"]
-    assert (found["ready"], found["repeats"], found["better_by"]["points"]) == (True, 8, 40.0)
+    assert (found["ready"], found["repeats"], found["better_by"]["points"]) == (True, 8, 42.5)
     assert len(rag.asked) == 8 * CASES
     (run,) = beside(judged)
     by_run = {row.run_id for row in judged.rows(judgement) if row.occasion == run.id}
