@@ -36,8 +36,12 @@ async def beside(app: App, site: Site, look: Look, taken: Step) -> Step:
     repeats = _most_repeats(app, look.run)
     if not isinstance(there, Site) or look.cut_short or not repeats or look.run.slot is None:
         return recalled(app, site, look, taken)
-    wanted = fallback.repeats_needed(repeats) if taken.wants_rollback else repeats
-    measured = await references.measure(app, there, look.run.slot, look.setting.cases, wanted)
+    wanted = references.Wanted(
+        cases=look.setting.cases,
+        repeats=fallback.repeats_needed(repeats) if taken.wants_rollback else repeats,
+        away=look.session.away if look.session is not None else {},
+    )
+    measured = await references.measure(app, there, look.run.slot, wanted)
     found = fallback.compared(measured.moments, look.found.main, measured.lacking)
     return replace(taken, fallback=fallback.seen(there.target, found))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitor import grading
@@ -30,6 +30,15 @@ _INTERRUPTED = "it was interrupted before it was measured to the end."
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Up to `repeats` answers to each of `cases`, judged without those judges that are `away`, and why they are."""
+
+    cases: Sequence[Case]
+    repeats: int
+    away: Mapping[tuple[str, str], Halt] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Measured:
     """What one run beside production has come to, by case; `lacking`: why it has less than was wanted."""
 
@@ -37,25 +46,25 @@ class Measured:
     lacking: str | None
 
 
-async def measure(app: App, site: Site, slot: datetime, cases: Sequence[Case], repeats: int) -> Measured:
-    """Ask what is missing up to `repeats` answers to each of `cases`, and have them judged; nothing twice.
+async def measure(app: App, site: Site, slot: datetime, wanted: Wanted) -> Measured:
+    """Ask what is missing of what is wanted, and have it judged; nothing twice.
 
     Several may want the same run: they take turns, and it goes up to the largest number. It has its own budget within
     the month's. What keeps it from being measured is said, not raised; RunInterruptedError and DatabaseError are.
     """
     async with app.turns.setdefault((site.target, site.suite.name, slot), asyncio.Lock()):
         run = _found(app, site, slot)
-        if run is None or run.progress.get(_LACKING) is not None or _missing(app, run, cases, repeats):
+        if run is None or run.progress.get(_LACKING) is not None or _missing(app, run, wanted):
             run = _opened(app, site, slot, run)
             with events.within(run):
                 events.taken_up(app.place.database, run)
-                halt = await _asked(app, site, run, cases, repeats)
+                halt = await _asked(app, site, run, wanted)
                 events.halted(run, halt)
             lacking = {} if halt is None else {_LACKING: halt.message}
             run = replace(run, progress=lacking)
             with app.place.database.write() as connection:
                 runs.finish(connection, run, app.place.now())
-        return _measured(app, site, run, cases)
+        return _measured(app, site, run, wanted.cases)
 
 
 def recall(app: App, site: Site, slot: datetime, cases: Sequence[Case]) -> Measured | None:
@@ -79,9 +88,9 @@ def _found(app: App, site: Site, slot: datetime) -> Run | None:
         return runs.of_slot(connection, site.target, site.suite.name, slot, RunKind.REFERENCE)
 
 
-def _missing(app: App, run: Run, cases: Sequence[Case], repeats: int) -> bool:
+def _missing(app: App, run: Run, wanted: Wanted) -> bool:
     with app.place.database.read() as connection:
-        return bool(outstanding(cases, answers.stored(connection, run.id, Phase.MAIN), repeats))
+        return bool(outstanding(wanted.cases, answers.stored(connection, run.id, Phase.MAIN), wanted.repeats))
 
 
 def _opened(app: App, site: Site, slot: datetime, found: Run | None) -> Run:
@@ -115,7 +124,7 @@ def _opened(app: App, site: Site, slot: datetime, found: Run | None) -> Run:
     return run
 
 
-async def _asked(app: App, site: Site, run: Run, cases: Sequence[Case], repeats: int) -> Halt | None:
+async def _asked(app: App, site: Site, run: Run, wanted: Wanted) -> Halt | None:
     """Answers, then what judges say of them; why it ended early, if it did."""
     budget = _budget(app, run)
     async with AsyncExitStack() as stack:
@@ -123,15 +132,17 @@ async def _asked(app: App, site: Site, run: Run, cases: Sequence[Case], repeats:
             ask = await stack.enter_async_context(site.connect(budget))
         except (SecretError, TargetConfigError) as error:
             return Halt(HaltKind.FATAL, f"[targets.{site.target}]: {error}")
-        questions = Stage(run.id, Phase.MAIN, cases, repeats, f"{site.name} {run.kind.value} ×{repeats}")
+        label = f"{site.name} {run.kind.value} ×{wanted.repeats}"
+        questions = Stage(run.id, Phase.MAIN, wanted.cases, wanted.repeats, label)
         halt = await replay_stage(app.place, questions, site.grader, ask, site.pricer, site.concurrency)
-        session = _session(app, site, run, cases)
+        session = _session(app, site, run, wanted.cases)
         if halt is not None or session is None:
             return halt
         try:
             jury = await stack.enter_async_context(session.judging.convene(budget))
         except (SecretError, TargetConfigError) as error:
             return Halt(HaltKind.FATAL, f"[judges]: {error}")
+        session.away = dict(wanted.away)
         await session.attend(jury, Phase.MAIN)
         return session.halt
 

@@ -355,3 +355,16 @@ async def test_its_answers_are_judged_anew_where_production_is_judged_on_another
     await judged.due()
     (run,) = beside(judged)
     assert {row.sitting for row in judged.rows(judgement) if row.occasion == run.id} == {"main", "main+2"}
+
+
+async def test_a_judge_that_production_did_without_judges_its_fallback_neither(tmp_path):
+    house = judged_house(tmp_path, CASES, judges=("one", "two", "three"))
+    await judged_pinned(house)
+    rag = house.falls_back_to("rag", Wordy(word="found", wrong=FEW))
+    # It answers again just when the fallback's answers are there: it was shown no canary.
+    house.judges["three"].down = lambda case: not rag.asked
+    await house.due()
+    assert house.said[-1]["judge"]["away"][0]["judge"] == "three"
+    assert house.said[-1]["fallback"]["better_by"]["points"] == -7.5
+    assert house.judges["three"].answered == []
+    house.close()
