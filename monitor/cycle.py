@@ -164,14 +164,16 @@ def gathered(app: App, site: Site, run: Run, setting: Setting, session: Session 
     return evidence.plain(app.place.database, site.grader, run.id, moments, setting.cases)
 
 
-def recalled(app: App, site: Site, run: Run, setting: Setting) -> tuple[Evidence, Judged | None]:
+def recalled(app: App, site: Site, run: Run, setting: Setting) -> tuple[fallback.Look, Judged | None]:
     """What is stored of a run that is not gone on with, and what its judges had come to; asks nobody."""
     session = session_of(app, site, run, setting)
     if session is None:
-        return gathered(app, site, run, setting), None
+        return fallback.Look(run, setting, gathered(app, site, run, setting)), None
     session.recall()
     found = gathered(app, site, run, setting, session)
-    return found, account(app.place.database, session, found=found, barred=barred(setting))
+    return fallback.Look(run, setting, found, session), account(
+        app.place.database, session, found=found, barred=barred(setting)
+    )
 
 
 def _decide(

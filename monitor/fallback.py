@@ -10,6 +10,7 @@ from monitor.decide import fallback
 from monitor.decide.state import Evidence, Step
 from monitor.domain.run import Phase, Run, RunKind
 from monitor.domain.verdict import FallbackSeen
+from monitor.judging import evidence
 from monitor.judging.session import Session
 from monitor.setting import Setting
 from monitor.site import Site, Unbuilt
@@ -42,8 +43,7 @@ async def beside(app: App, site: Site, look: Look, taken: Step) -> Step:
         away=look.session.away if look.session is not None else {},
     )
     measured = await references.measure(app, there, look.run.slot, wanted)
-    found = fallback.compared(measured.moments, look.found.main, measured.lacking)
-    return replace(taken, fallback=fallback.seen(there.target, found))
+    return replace(taken, fallback=_seen(app, there, look, measured))
 
 
 def recalled(app: App, site: Site, look: Look, taken: Step) -> Step:
@@ -58,8 +58,7 @@ def recalled(app: App, site: Site, look: Look, taken: Step) -> Step:
     if measured is None:
         why = "it was not asked, because production could not be measured."
         return replace(taken, fallback=FallbackSeen(there.target, ready=False, why=why))
-    found = fallback.compared(measured.moments, look.found.main, measured.lacking)
-    return replace(taken, fallback=fallback.seen(there.target, found))
+    return replace(taken, fallback=_seen(app, there, look, measured))
 
 
 def unmeasured(site: Site, run: Run, taken: Step, why: str) -> Step:
@@ -67,6 +66,14 @@ def unmeasured(site: Site, run: Run, taken: Step, why: str) -> Step:
     if site.fallback is None or run.kind is not RunKind.WEEK:
         return taken
     return replace(taken, fallback=FallbackSeen(site.fallback.target, ready=False, why=why))
+
+
+def _seen(app: App, there: Site, look: Look, measured: references.Measured) -> FallbackSeen:
+    noise = None
+    if look.session is not None and measured.texts is not None:
+        noise = evidence.between(app.place.database, look.session, measured.texts, measured.moments.n)
+    found = fallback.compared(measured.moments, look.found.main, measured.lacking, noise)
+    return fallback.seen(there.target, found)
 
 
 def _comparable(site: Site, look: Look) -> Site | Unbuilt | None:

@@ -40,10 +40,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run beside production has come to, by case; `lacking`: why it has less than was wanted."""
+    """What one run beside production has come to, by case; `lacking`: why it has less than was wanted.
+
+    `texts`: where it is judged, the keys of each case's answers.
+    """
 
     moments: Moments
     lacking: str | None
+    texts: list[list[str]] | None = None
 
 
 async def measure(app: App, site: Site, slot: datetime, wanted: Wanted) -> Measured:
@@ -158,12 +162,11 @@ def _session(app: App, site: Site, run: Run, cases: Sequence[Case]) -> Session |
 def _measured(app: App, site: Site, run: Run, cases: Sequence[Case]) -> Measured:
     database, by_id = app.place.database, {case.id: case for case in cases}
     grading.regrade(database, site.grader, run.id, Phase.MAIN, by_id)
-    session = _session(app, site, run, cases)
+    lacking, session = run.progress.get(_LACKING), _session(app, site, run, cases)
     if session is not None:
-        moments = evidence.alone(database, session)
-    else:
-        moments = grading.load_moments(database, site.grader, run.id, Phase.MAIN, cases)
-    return Measured(moments, run.progress.get(_LACKING))
+        moments, texts = evidence.alone(database, session)
+        return Measured(moments, lacking, texts)
+    return Measured(grading.load_moments(database, site.grader, run.id, Phase.MAIN, cases), lacking)
 
 
 def _budget(app: App, run: Run) -> Budget:

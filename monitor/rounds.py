@@ -209,7 +209,7 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
         before = verdicts.of_run(connection, run.id)
     level = before[-1].level if before else Level.INCONCLUSIVE
     why = f"The next slot ({slot:%Y-%m-%d %H:%M} UTC) came before this run was finished."
-    found, judged = cycle.recalled(app, site, run, setting)
+    look, judged = cycle.recalled(app, site, run, setting)
     pending = bool(before) and before[-1].stage is Stage.PENDING
     lost = ("A rollback was pending, and was not confirmed in time.",) if pending else ()
     # What kept it from being finished still did: a week of the provider stays one.
@@ -219,10 +219,9 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     )
     ended = Step(level, Stage.FINAL, (*(cause.evidence for cause in causes), why, *lost), causes)
     if setting.prospect is not None and setting.moments is not None:
-        ended = shown(setting.prospect.plan, found, ended)
+        ended = shown(setting.prospect.plan, look.found, ended)
     events.superseded(run, slot)
-    ended = fallback.recalled(app, site, fallback.Look(run, setting, found), ended)
-    conclude(app, site, run, setting, found, ended, judged)
+    conclude(app, site, run, setting, look.found, fallback.recalled(app, site, look, ended), judged)
 
 
 def _ad_hoc(app: App, site: Site) -> Run:

@@ -11,6 +11,7 @@ from monitor.domain.verdict import FallbackSeen, Interval
 from monitor.domain.words import counted
 from monitor.stats.moments import Moments
 from monitor.stats.paired import difference
+from monitor.stats.quantiles import FloatArray
 
 CONFIDENCE = 0.99
 # Answers a case with which a fallback is compared, however few showed that production fell.
@@ -43,9 +44,9 @@ def answers_a_case(moments: Moments) -> int:
     return int(np.median(some)) if some.size else 0
 
 
-def compared(fallback: Moments, production: Moments, hindered: str | None) -> Compared:
-    """Both on the same cases, as the same judges see them; arrays (cases,)."""
-    gap = difference(fallback, production, CONFIDENCE)
+def compared(fallback: Moments, production: Moments, hindered: str | None, noise: FloatArray | None = None) -> Compared:
+    """Both on the same cases, as the same judges see them; arrays (cases,). `noise`: as `difference` takes it."""
+    gap = difference(fallback, production, CONFIDENCE, noise)
     better_by = Interval(gap.points, gap.low, gap.high, CONFIDENCE) if gap.cases else None
     needed = repeats_needed(answers_a_case(production))
     coverage = float((fallback.n > 0).mean()) if fallback.n.size else 0.0

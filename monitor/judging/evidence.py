@@ -85,9 +85,31 @@ def judged(database: Database, session: Session, baseline: Moments) -> Evidence:
     return found
 
 
-def alone(database: Database, session: Session) -> Moments:
-    """The main phase of a run that is compared with no baseline, as the judges of its newest sitting see it."""
-    return _current(database, session, Phase.MAIN, session.heard(Phase.MAIN)).summed.moments
+def alone(database: Database, session: Session) -> tuple[Moments, list[list[str]]]:
+    """The main phase of a run that is compared with no baseline, as the judges of its newest sitting see it.
+
+    With the keys of its answers by case: equal ones were judged once.
+    """
+    current = _current(database, session, Phase.MAIN, session.heard(Phase.MAIN))
+    return current.summed.moments, current.keys
+
+
+def between(database: Database, session: Session, other: Sequence[Sequence[str]], repeats: FloatArray) -> FloatArray:
+    """What equal answers, judged once, hide of the judges' noise in the difference of a run from another; (cases,).
+
+    `other`: the keys of that one's answers by case, `repeats`: how many there are that have a score. Each was judged
+    on its own occasion, so their verdicts share nothing.
+    """
+    from monitor.stats.contrast import Texts, judge_noise, shared_noise
+
+    look = session.look
+    current = _current(database, session, Phase.MAIN, session.looks.get(Phase.MAIN) or look)
+    again = flips(session.grader, look.chosen, look.today, len(session.cases)).distinct
+    sigma2 = judge_noise(sum(flip * flip for flip in again), len(again))
+    nothing: list[list[str]] = [[] for _ in session.cases]
+    single = bool(repeats.max(initial=0.0) == 1.0)
+    own = current.summed.moments.n
+    return shared_noise(Texts.of(other, nothing, current.keys), own, sigma2, single_baseline=single)
 
 
 @dataclass(frozen=True)

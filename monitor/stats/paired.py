@@ -190,13 +190,15 @@ def interval(value: Estimate, confidence: float = 0.95, scale: Numbers = 100.0) 
     return Bounds(*(np.asarray(side * scale) for side in (value.drop, value.drop - reach, value.drop + reach)))
 
 
-def difference(a: Moments, b: Moments, confidence: float = 0.99) -> Difference:
+def difference(a: Moments, b: Moments, confidence: float = 0.99, noise: FloatArray | None = None) -> Difference:
     """How much better `a` is than `b`: the mean over the cases answered by both of p̂A − p̂B; arrays (cases,).
 
     The cases are fixed, so the variance of the mean is the sum of the two sides' own, s²/K a case (Miller, arXiv
     2411.00640), with degrees of freedom by Satterthwaite and half a case as the floor of the error while fewer than
     `FEW_CASES` vary. Where a side has one answer a case it shows no variance of its own, and the sample variance of the
     differences stands in: it holds what lies between the cases too, so the interval is wider, never narrower.
+
+    `noise` (cases,): variance of a case's difference that its answers do not show, as of `contrast.shared_noise`.
     """
     paired = (a.n > 0) & (b.n > 0)
     cases = int(paired.sum())
@@ -211,7 +213,8 @@ def difference(a: Moments, b: Moments, confidence: float = 0.99) -> Difference:
     single = any(float(side.n.max()) == 1.0 for side in sides)
     varying = (gaps != 0) if single else (terms.baseline + terms.current > 0)
     spread = float(((gaps - estimated) ** 2).sum()) / max(cases - 1, 1) / cases
-    variance = spread if single else float((terms.baseline + terms.current).sum()) / cases**2
+    hidden = 0.0 if noise is None else float(noise[paired].sum())
+    variance = spread if single else (float((terms.baseline + terms.current).sum()) + hidden) / cases**2
     floor = FLOOR / cases if int(varying.sum()) < FEW_CASES else 0.0
     df = float(_degrees(terms, np.asarray(float(cases)), from_cases=np.asarray(single)))
     reach = float(t_upper((1.0 - confidence) / 2.0, df)) * max(math.sqrt(variance), floor)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from monitor.collect import collect
 from monitor.config.secrets import SecretError
@@ -368,3 +369,18 @@ async def test_a_judge_that_production_did_without_judges_its_fallback_neither(t
     assert house.said[-1]["fallback"]["better_by"]["points"] == -7.5
     assert house.judges["three"].answered == []
     house.close()
+
+
+async def test_equal_answers_are_judged_once_and_what_that_hides_of_the_judges_noise_is_added(judged):
+    await judged_pinned(judged)
+    judged.falls_back_to("rag", FakeModel())
+    judged.model.wrong = HALF
+    (done,) = (await judged.due()).done
+    await go_on(judged, done)
+    found = judged.said[-1]["fallback"]
+    assert (found["ready"], found["better_by"]["points"]) == (True, 50.0)
+    # No flip in 160 anchors; production's answers all differ, and the fallback's are eight times the same.
+    sigma2 = (1.0 + stats.norm.isf(0.1)) / (2 * 161)
+    assert found["better_by"]["high"] - 50.0 == pytest.approx(
+        100 * stats.t.isf(0.005, CASES - 1) * (sigma2 / CASES) ** 0.5, abs=0.01
+    )

@@ -152,7 +152,7 @@ async def test_one_case_of_which_a_single_answer_was_scored_hides_no_noise(house
     done = await at_once(house)
     app = house.app()
     site = app.sites["ft", "support"]
-    found, _ = recalled(app, site, done.run, set_up(app, site, done.run))
+    found = recalled(app, site, done.run, set_up(app, site, done.run))[0].found
     assert sorted(found.baseline.n)[:2] == [1, 4]
     assert found.noise_main is not None
     assert (found.noise_main > 0).sum() == 59

@@ -107,3 +107,11 @@ def test_two_models_that_always_say_the_same_are_told_apart_by_a_few_cases():
     assert found.points == pytest.approx(2.5)
     assert found.low > 0
     assert difference(Moments.of(right), Moments.of([*fewer[4:], *right[:4]])).low < 0
+
+
+def test_noise_that_answers_do_not_show_widens_it_and_moves_nothing():
+    a, b = Moments.of([[1.0, 0.0, 1.0]] * 20 + [[]]), Moments.of([[1.0, 1.0, 0.0, 0.0]] * 21)
+    plain, noisy = difference(a, b), difference(a, b, noise=np.full(21, 0.02))
+    assert (noisy.points, noisy.df) == (plain.points, plain.df)
+    reach, wider = ((one.high - one.points) / 100 / stats.t.isf(0.005, one.df) for one in (plain, noisy))
+    assert wider**2 - reach**2 == pytest.approx(20 * 0.02 / 20**2)
