@@ -59,13 +59,17 @@ class NotAllowedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A hook that waits for a person. `nonce` binds a button to this hook and this verdict, and to nothing later."""
+    """A hook that waits for a person. `nonce` binds a button to this hook and this verdict, and to nothing later.
+
+    `fallback`: what would serve in the target's place, where the action is a rollback.
+    """
 
     hook: str
     name: str
     action: str
     nonce: str
     expires_at: datetime
+    fallback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

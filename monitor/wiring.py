@@ -7,25 +7,22 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from monitor.config.fields import Secret
 from monitor.config.outputs import database_url
 from monitor.config.secrets import SecretError, resolve, resolve_at
 from monitor.store.database import Database, connect, open_database
 
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
 if TYPE_CHECKING:
-    from alerts.channel import Channel
     from monitor.app import App
     from monitor.config.judges import JudgeConfig
     from monitor.config.models import Config, SuiteConfig, TargetConfig
     from monitor.deadman import Deadman, Silent
     from monitor.domain.case import Case, Suite
     from monitor.grading import Grader
-    from monitor.incidents.office import Office
     from monitor.judging.scorer import RubricScorer
     from monitor.judging.seat import Jury
     from monitor.judging.setup import Judging
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
 
 # The most that a passage with its headings adds to a prompt (monitor.targets.passages cuts them there).
 PASSAGE_BYTES = 2_000
-# One attempt of a hook, unless its table says otherwise.
-FOR_A_REQUEST, FOR_A_COMMAND = timedelta(seconds=20), timedelta(minutes=10)
 
 
 def clock() -> datetime:
@@ -189,7 +184,7 @@ def build(
         config=config,
         place=Workplace(database, clock, stop or asyncio.Event(), watch),
         sites=sites,
-        channels=tuple(channel_names(config)),
+        channels=config.alerts.channels,
         show_cases=config.alerts.show_cases,
         month=Month(config.budget.usd_per_month, spent),
         new_id=new_id,
@@ -308,119 +303,6 @@ def judge_price(table: JudgeConfig, prompt: str) -> Pricer:
     if rates is None:
         return Pricer(None, None, most, sent)
     return Pricer(rates.input, rates.output, most, sent, rates.cached_input)
-
-
-def channel_names(config: Config) -> list[str]:
-    """The configured ways out."""
-    return list(config.alerts.channels)
-
-
-def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
-    """The configured ways out, with their secrets. One that cannot be had says so in its place, and holds up no other.
-
-    Raises SecretError where none can be had.
-    """
-    from alerts.channel import Shut
-
-    makers = {"slack": _slack, "email": _email}
-    ways: dict[str, Channel] = {}
-    shut: list[SecretError] = []
-    for name in config.alerts.channels:
-        try:
-            ways[name] = makers[name](config, environ)
-        except SecretError as error:
-            shut.append(error)
-            ways[name] = Shut(name, str(error))
-    if shut and len(shut) == len(ways):
-        raise shut[0]
-    return ways
-
-
-def _slack(config: Config, environ: Mapping[str, str]) -> Channel:
-    from alerts.channels.slack import SlackChannel, SlackSettings
-
-    table = config.alerts.slack
-    assert table is not None  # noqa: S101  # `channels` asks for what is configured
-
-    def secret(key: str) -> str | None:
-        reference: Secret | None = getattr(table, key)
-        return None if reference is None else resolve_at(config, ("alerts", "slack", key), reference, environ)
-
-    try:
-        settings = SlackSettings(
-            token=secret("token"),
-            channel=table.channel,
-            webhook_url=secret("webhook_url"),
-            base_url=table.base_url,
-            show_cases=table.show_cases,
-        )
-    except ValueError as error:
-        # What a reference led to is no token or address: whoever holds the secret has to look at it.
-        raise SecretError(str(error)) from None
-    return SlackChannel(settings)
-
-
-def _email(config: Config, environ: Mapping[str, str]) -> Channel:
-    from alerts.channels.email import EmailChannel
-    from alerts.channels.email_settings import EmailSettings, mailbox
-    from alerts.channels.smtp_server import smtp_server
-    from monitor.config.places import fault_at
-
-    table = config.alerts.email
-    assert table is not None  # noqa: S101  # `channels` asks for what is configured
-    place = ("alerts", "email", "smtp")
-    try:
-        server = smtp_server(resolve_at(config, place, table.smtp, environ))
-    except ValueError as error:
-        raise SecretError(str(fault_at(config.path, place, f"{table.smtp} {error}"))) from None
-    to = tuple(mailbox(address) for address in table.to)
-    return EmailChannel(EmailSettings(to, mailbox(table.sender), server, show_cases=table.show_cases))
-
-
-def office(config: Callable[[], Config], clock: Callable[[], datetime] = clock) -> Callable[[], Office]:
-    """What steps of incidents need, as of each moment that it is called."""
-    from monitor.incidents.office import Office
-
-    return lambda: Office(config(), channel_names(config()), clock(), new_id)
-
-
-def ways(
-    config: Config, environ: Mapping[str, str], database: Database, office: Callable[[], Office]
-) -> dict[str, Channel]:
-    """All that the outbox is sent by: the channels to people, and the hooks. Raises SecretError as `channels` does.
-
-    A hook whose secret cannot be had is there all the same: what it is to send waits, with the reason.
-    """
-    found = channels(config, environ)
-    for name, table in config.hooks.items():
-        if table.mode != "off":
-            way = hook_channel(config, environ, name, database, office)
-            found[way.name] = way
-    return found
-
-
-def hook_channel(
-    config: Config, environ: Mapping[str, str], name: str, database: Database, office: Callable[[], Office]
-) -> Channel:
-    """One hook as a way out."""
-    from alerts.channel import Shut
-    from alerts.hooks.command import CommandRunner
-    from alerts.hooks.settings import CommandSettings, WebhookSettings
-    from alerts.hooks.webhook import WebhookSender
-    from monitor.incidents.calls import PREFIX, HookChannel
-
-    table = config.hooks[name]
-    timeout = table.timeout or (FOR_A_REQUEST if table.command is None else FOR_A_COMMAND)
-    way: WebhookSender | CommandRunner
-    try:
-        if table.command is not None:
-            way = CommandRunner(CommandSettings(name, table.command, timeout.total_seconds()), environ)
-        else:
-            secret = resolve_at(config, ("hooks", name, "secret"), table.secret, environ) if table.secret else ""
-            way = WebhookSender(WebhookSettings(name, table.url or "", secret, timeout.total_seconds()))
-    except (SecretError, ValueError) as error:
-        return Shut(f"{PREFIX}{name}", str(error))
-    return HookChannel(name, way, timeout, database, office)
 
 
 def deadman(config: Config, environ: Mapping[str, str]) -> Deadman | Silent:

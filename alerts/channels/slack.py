@@ -1,46 +1,38 @@
-"""Slack: by a bot's token to a channel, or by an incoming webhook; the only file that imports slack_sdk."""
+"""Slack: by a bot's token to a channel, an incident a thread; or by an incoming webhook, which knows no threads."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
-from alerts.channel import Health, Outgoing, Receipt, TransportError
-from alerts.channels.slack_errors import FORM, code_of, refusal
-from alerts.message import SlackMessage, render
-from alerts.retry_after import http_date, retry_after_seconds
-from alerts.text import clean
-
-if TYPE_CHECKING:
-    from slack_sdk.web.async_client import AsyncWebClient
-    from slack_sdk.web.async_slack_response import AsyncSlackResponse
-    from slack_sdk.webhook.async_client import AsyncWebhookClient
+from alerts.alert import Alert, Kind
+from alerts.channel import POST, Health, Outgoing, Receipt, TransportError, WithdrawnError
+from alerts.channels.slack_client import SlackClient
+from alerts.channels.slack_errors import FORM, GONE, of_picture
+from alerts.channels.slack_wire import CHANNEL_ID, Answer, Place
+from alerts.message import details, render, reply, root
+from alerts.message_blocks import SlackMessage
+from alerts.message_buttons import NO_BUTTONS, Powers
+from alerts.text import clean, prose
 
 EVENT = "heldout_alert"
-NAME = "slack"
-# parse and link_names off: Slack must not find addresses, channels or people in the text by itself.
-_QUIET: dict[str, Any] = {
-    "parse": "none",
-    "link_names": False,
-    "unfurl_links": False,
-    "unfurl_media": False,
-    "mrkdwn": False,
-}
+NAME, FALLBACK = "slack", "slack-fallback"
+# The parts of a message beside its first: what a thread holds, and the first message as it is now.
+DETAILS, PICTURE, ROOT = "details", "picture", "root"
 
 
 @dataclass(frozen=True, slots=True)
 class SlackSettings:
     """Where to post: `token` and `channel`, or `webhook_url` alone; anything else raises ValueError.
 
-    `mention` is put before a rollback; `base_url` is for servers that speak Slack's Web API. `timeout` is in seconds,
-    for one request; a message takes two at most. The address of a webhook is a secret like the token: neither is part
-    of the representation.
+    `mention` is put where an alert's route wants somebody called. `powers`: whether buttons work, and for whom.
+    `stands_in`: the channel that this one is read instead of: it then gets messages that are complete by themselves.
+    `base_url` is for servers that speak Slack's Web API. `timeout` is in seconds, for one request; a message takes two
+    at most, a picture three. The address of a webhook is a secret like the token: neither is part of the
+    representation.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -49,6 +41,8 @@ class SlackSettings:
     base_url: str | None = None
     show_cases: bool = False
     mention: str | None = None
+    powers: Powers = NO_BUTTONS
+    stands_in: str | None = None
     timeout: int = 15
 
     def __post_init__(self) -> None:
@@ -63,17 +57,6 @@ class SlackSettings:
             raise ValueError("alerts.slack: webhook_url and base_url must be http or https addresses")
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came back: the HTTP status, the error code (`ok` has none), the headers and the body where it was JSON."""
-
-    ok: bool
-    status: int
-    code: str
-    headers: Mapping[str, str]
-    body: Mapping[str, object]
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -83,12 +66,14 @@ class SlackChannel:
 
     def __init__(self, settings: SlackSettings, clock: Callable[[], datetime] = _utc_now) -> None:
         self._settings = settings
-        self._clock = clock
+        self._channel = settings.channel or ""
+        self._client = SlackClient(settings.token, settings.base_url, settings.timeout, clock)
+        self._threads = settings.token is not None and settings.stands_in is None
 
     @property
     def name(self) -> str:
-        """`slack`."""
-        return NAME
+        """`slack`, or `slack-fallback`."""
+        return NAME if self._settings.stands_in is None else FALLBACK
 
     @property
     def pace(self) -> timedelta:
@@ -102,160 +87,154 @@ class SlackChannel:
 
     @property
     def longest(self) -> timedelta:
-        """A message takes two requests at the most."""
+        """A picture takes three requests, and a message two at the most."""
         return timedelta(seconds=60)
 
     async def aclose(self) -> None:
         """Nothing is held between two messages."""
 
     async def send(self, outgoing: Outgoing) -> Receipt:
-        """Post one alert: with blocks, and once more as plain text where Slack refuses their form.
+        """Send one part of an alert. With blocks, and once more as plain text where Slack refuses their form.
 
-        The receipt is the message's `ts`; a webhook gives none. Raises TransportError.
+        The receipt's reference is the first message of the incident's thread, or the message of an alert that belongs
+        to none; a webhook gives none. Raises TransportError, and WithdrawnError for a part whose thread is gone.
         """
         alert = outgoing.alert
-        message = render(alert, show_cases=self._settings.show_cases, mention=self._settings.mention)
-        answer = await self._post(message, alert.id)
-        if answer.code in FORM:
-            answer = await self._post(SlackMessage(message.text, ()), None)
-        if not answer.ok:
-            raise self._refusal(answer)
-        reference = answer.body.get("ts")
-        return Receipt(reference if isinstance(reference, str) else None)
+        thread = self._thread(outgoing)
+        if outgoing.part == POST:
+            return await self._tell(alert, thread, pictured=outgoing.picture is not None)
+        if thread is None:
+            raise WithdrawnError("the message that this belongs to is not in this channel")
+        if outgoing.part == ROOT:
+            return await self._redraw(alert, thread)
+        if outgoing.part == DETAILS:
+            answer = await self._posted(details(alert, show_cases=self._settings.show_cases), alert, thread)
+            return self._done(answer, str(thread))
+        if outgoing.part == PICTURE:
+            return await self._draw(outgoing, thread)
+        raise TransportError(f"Slack has no part {outgoing.part[:40]!r}", permanent=True, this_message=True)
 
     async def verify(self) -> Health:
         """Ask Slack about the token, without posting; a webhook cannot be asked anything."""
         if self._settings.webhook_url:
             return Health(None, "a webhook shows whether it works only when a message is posted to it")
         try:
-            answer = await self._call(lambda client: client.auth_test())
+            answer = await self._client.test()
             if not answer.ok:
-                raise self._refusal(answer)
+                raise self._client.refusal(answer)
         except TransportError as error:
             return Health(False, error.message)
         scopes = answer.headers.get("x-oauth-scopes")
-        if scopes is not None and "chat:write" not in [scope.strip() for scope in scopes.split(",")]:
+        granted = [scope.strip() for scope in (scopes or "").split(",")]
+        if scopes is not None and "chat:write" not in granted:
             return Health(
                 False, "the token is valid but has no scope chat:write: add it to the app and install it again"
             )
         workspace = " ".join(clean(str(answer.body.get("team", "?"))[:80]).split())
         where = f"whether it may post in {self._settings.channel} shows with the first message"
-        return Health(True, f"the token is valid in the workspace {workspace}; {where}")
+        blind = "" if scopes is None or "files:write" in granted else "; pictures need the scope files:write"
+        return Health(True, f"the token is valid in the workspace {workspace}; {where}{blind}")
 
-    async def _post(self, message: SlackMessage, alert_id: str | None) -> _Answer:
+    def _thread(self, outgoing: Outgoing) -> Place | None:
+        """The first message of the thread; None where there is none, or the channel has been changed since."""
+        if outgoing.thread is None or not self._threads:
+            return None
+        place = Place.of(outgoing.thread, self._channel)
+        moved = CHANNEL_ID.fullmatch(self._channel) and place.channel != self._channel
+        return None if moved else place
+
+    async def _tell(self, alert: Alert, thread: Place | None, *, pictured: bool) -> Receipt:
+        if not self._threads or alert.incident is None:
+            return await self._tell_whole(alert)
+        mention = self._settings.mention
+        if thread is not None:
+            answer = await self._posted(reply(alert, mention=mention), alert, thread, broadcast=alert.broadcast)
+            if answer.code not in GONE:
+                parts = (ROOT,) if alert.kind is Kind.STEP else (ROOT, DETAILS)
+                return self._done(answer, self._first(answer, thread), parts)
+        message = root(alert, mention=mention, powers=self._settings.powers)
+        answer = await self._posted(message, alert, None)
+        return self._done(answer, self._reference(answer), (DETAILS, PICTURE) if pictured else (DETAILS,))
+
+    async def _tell_whole(self, alert: Alert) -> Receipt:
+        """One message that says everything; a step that nobody has to hear of is not worth one."""
+        if alert.kind is Kind.STEP and not alert.broadcast:
+            return Receipt()
+        usual = self._settings.stands_in
+        message = render(
+            alert,
+            show_cases=self._settings.show_cases,
+            mention=self._settings.mention,
+            note="" if usual is None else f"The usual channel {usual} could not be reached, so this comes here",
+        )
+        answer = await self._posted(message, alert, None)
+        return self._done(answer, self._reference(answer))
+
+    async def _posted(
+        self, message: SlackMessage, alert: Alert, thread: Place | None, *, broadcast: bool = False
+    ) -> Answer:
+        metadata = {"event_type": EVENT, "event_payload": {"alert": alert.id}}
+        answer = await self._post(message, thread, broadcast, metadata)
+        if answer.code in FORM:
+            answer = await self._post(SlackMessage(message.text, ()), thread, broadcast, None)
+        return answer
+
+    async def _post(
+        self, message: SlackMessage, thread: Place | None, broadcast: bool, metadata: Mapping[str, object] | None
+    ) -> Answer:
         if self._settings.webhook_url:
-            return await self._post_to_webhook(message)
-        metadata = {"event_type": EVENT, "event_payload": {"alert": alert_id}} if alert_id is not None else None
-        return await self._call(
-            lambda client: client.chat_postMessage(
-                channel=self._settings.channel or "",
-                text=message.text,
-                blocks=list(message.blocks) or None,
-                metadata=metadata,
-                **_QUIET,
-            )
-        )
+            return await self._client.post_to_webhook(self._settings.webhook_url, message)
+        channel, stamp = (self._channel, None) if thread is None else (thread.channel, thread.stamp)
+        return await self._client.post(channel, message, thread=stamp, broadcast=broadcast, metadata=metadata)
 
-    async def _post_to_webhook(self, message: SlackMessage) -> _Answer:
-        body: dict[str, Any] = {"text": message.text, **_QUIET}
-        if message.blocks:
-            body["blocks"] = list(message.blocks)
-        client = self._webhook_client()
+    async def _redraw(self, alert: Alert, thread: Place) -> Receipt:
+        """The first message, as things are now. It calls nobody: an edit would not reach them anyway."""
+        message = root(alert, powers=self._settings.powers)
+        answer = await self._client.update(thread.channel, thread.stamp, message)
+        if answer.code in FORM:
+            answer = await self._client.update(thread.channel, thread.stamp, SlackMessage(message.text, ()))
+        return self._done(answer, str(thread))
+
+    async def _draw(self, outgoing: Outgoing, thread: Place) -> Receipt:
+        if outgoing.picture is None:
+            raise WithdrawnError("there is no picture any more")
+        picture = outgoing.picture
+        alt = " ".join(clean(picture.alt[:2_000]).split())[:1_000] or "How the score went"
         try:
-            response = await client.send_dict(body)
-        except _failures() as error:
-            raise _unreachable(error, self._settings.timeout) from None
-        said = response.body.strip()
-        ok = response.status_code == 200 and said == "ok"
-        # Slack's codes come with an error status; any other text under 200 is a proxy's page.
-        code = code_of(said) if response.status_code != 200 else ""
-        return _Answer(ok, response.status_code, code, _lowercase(response.headers), {})
+            answer = await self._client.upload(thread.channel, thread.stamp, "trend.png", picture.png, alt)
+            return self._done(answer, str(thread))
+        except TransportError as error:
+            raise of_picture(error) from None
 
-    async def _call(self, call: Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]) -> _Answer:
-        from slack_sdk.errors import SlackApiError
+    def _done(self, answer: Answer, reference: str | None, parts: tuple[str, ...] = ()) -> Receipt:
+        if answer.code in GONE:
+            raise WithdrawnError("the first message of the thread is gone, or may not be changed any more")
+        if not answer.ok:
+            raise self._client.refusal(answer)
+        return Receipt(reference, parts)
 
-        client = self._web_client()
-        response: Any
-        try:
-            response = await call(client)
-        except SlackApiError as error:
-            response = error.response
-        except _failures() as error:
-            raise _unreachable(error, self._settings.timeout) from None
-        # Where the body is not JSON at all, the SDK hands over aiohttp's response instead of its own.
-        status = response.status_code if hasattr(response, "status_code") else response.status
-        data = getattr(response, "data", None)
-        body = data if isinstance(data, dict) else {}
-        ok = status == 200 and body.get("ok") is True
-        return _Answer(ok, status, "" if ok else code_of(body.get("error")), _lowercase(response.headers), body)
+    def _first(self, answer: Answer, thread: Place) -> str | None:
+        """The first message of the thread that a reply has gone to.
 
-    def _refusal(self, answer: _Answer) -> TransportError:
-        # The answer's own date is the better reference for a Retry-After date: this machine's clock may be off.
-        now = http_date(answer.headers.get("date")) or self._clock()
-        return refusal(answer.code, answer.status, retry_after_seconds(answer.headers.get("retry-after"), now))
+        Where the first message was deleted, Slack puts the reply into the channel, and says so only by leaving out its
+        `thread_ts`: then it is the first of a new thread, and is made to look like it by its part ROOT.
+        """
+        message = answer.body.get("message")
+        strayed = isinstance(message, dict) and "thread_ts" not in message
+        return self._reference(answer) if strayed else str(thread)
 
-    def _web_client(self) -> AsyncWebClient:
-        from slack_sdk.web.async_client import AsyncWebClient
-
-        base_url = self._settings.base_url or AsyncWebClient.BASE_URL
-        client = AsyncWebClient(
-            token=self._settings.token,
-            base_url=base_url,
-            timeout=self._settings.timeout,
-            retry_handlers=[],
-            logger=_silent(),
-        )
-        client.proxy = None if _direct(base_url) else client.proxy
-        return client
-
-    def _webhook_client(self) -> AsyncWebhookClient:
-        from slack_sdk.webhook.async_client import AsyncWebhookClient
-
-        url = self._settings.webhook_url or ""
-        client = AsyncWebhookClient(url, timeout=self._settings.timeout, retry_handlers=[], logger=_silent())
-        client.proxy = None if _direct(url) else client.proxy
-        return client
+    def _reference(self, answer: Answer) -> str | None:
+        stamp = answer.text("ts")
+        return None if stamp is None else str(Place(answer.text("channel") or self._channel, stamp))
 
 
-def _silent() -> logging.Logger:
-    """A logger of the SDK's own that says nothing: at the debug level the SDK writes a webhook's address."""
-    return logging.Logger("slack_sdk", level=logging.CRITICAL)
+def whisperer(settings: SlackSettings) -> Callable[[str, str, str, str | None], Awaitable[None]]:
+    """What tells one person in a channel something: `(channel, user, text, thread)`; raises TransportError."""
+    client = SlackClient(settings.token, settings.base_url, settings.timeout)
 
+    async def whisper(channel: str, user: str, text: str, thread: str | None) -> None:
+        answer = await client.whisper(channel, user, prose(text, 2_000), thread)
+        if not answer.ok:
+            raise client.refusal(answer)
 
-def _direct(url: str) -> bool:
-    """Whether to go past the environment's proxy, which the SDK takes for every host, whatever NO_PROXY says."""
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "127.0.0.1", "::1") or bool(proxy_bypass(host))
-
-
-def _lowercase(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What the SDK raises for a call that brought no answer of Slack's.
-
-    ValueError is a body in another encoding than it says; AttributeError is the SDK's own on a body of plain text.
-    """
-    from aiohttp import ClientError
-    from slack_sdk.errors import SlackClientError
-
-    return (SlackClientError, ClientError, OSError, ValueError, AttributeError)
-
-
-def _unreachable(error: Exception, timeout: int) -> TransportError:
-    """The error in our words alone: the library's own texts may hold the address of a webhook."""
-    from aiohttp import ClientConnectorError, ClientError, InvalidURL
-
-    if isinstance(error, InvalidURL):
-        return TransportError("Slack's address is not a valid URL: check the configuration", permanent=True)
-    if isinstance(error, TimeoutError):
-        said = f"Slack did not answer within {timeout} s"
-    elif isinstance(error, ClientConnectorError):
-        reason = error.os_error.strerror or type(error.os_error).__name__
-        said = f"{error.host} cannot be reached ({reason})"
-    elif isinstance(error, ClientError | OSError):
-        said = f"the connection to Slack broke ({type(error).__name__})"
-    else:
-        said = "what answered in Slack's place sent something unreadable"
-    return TransportError(f"{said}; it will be tried again", permanent=False)
+    return whisper

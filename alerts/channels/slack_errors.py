@@ -69,12 +69,42 @@ FORM = frozenset(
         "too_many_attachments",
     }
 )
+# The message that was to be changed, or replied to, is not there any more, or may not be changed any more.
+GONE = frozenset(
+    {
+        "message_not_found",
+        "thread_not_found",
+        "invalid_thread_ts",
+        "cant_update_message",
+        "edit_window_closed",
+        "is_inactive",
+    }
+)
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
 
 
 def code_of(value: object) -> str:
     """Slack's error code, or "" where the other side sent something that cannot be one (and must not be repeated)."""
     return value if isinstance(value, str) and _CODE.fullmatch(value) else ""
+
+
+def of_picture(error: TransportError) -> TransportError:
+    """`error` as one of a picture alone: what is said in words goes out without it."""
+    if not error.permanent:
+        return error
+    advice = f"the picture is left out. {error.message.replace('chat:write', 'files:write')}"
+    return TransportError(advice, permanent=True, this_message=True)
+
+
+def of_socket(code: str, error: TransportError) -> TransportError:
+    """`error`, met when a socket was asked for, which another token than messages is for."""
+    if not error.permanent:
+        return error
+    advice = (
+        f"Slack opens no socket ({code or 'without an error code'}): put an app-level token (xapp-…) with the scope "
+        "connections:write where alerts.slack.app_token points to, and switch Socket Mode on in the app"
+    )
+    return TransportError(advice, permanent=True)
 
 
 def refusal(code: str, status: int, retry_after: float | None) -> TransportError:

@@ -12,6 +12,7 @@ from monitor.config.panel import panel_findings
 from monitor.config.places import Finding, Place
 from monitor.config.rubrics import Shelf
 from monitor.config.scorers import scorer_findings
+from monitor.config.slack import slack_findings
 
 BUILT_IN_GENERATOR = "extract"
 # What the chat targets put into each call themselves; a test holds this against the targets.
@@ -46,7 +47,7 @@ def cross_findings(document: dict[str, Any], shelf: Shelf) -> Iterator[Finding]:
         yield from _params(("judges", name), judge, JUDGES_OWN_PARAMS)
     yield from panel_findings(document.get("judging"), judges, [name for name in suites if "rubrics" in suites[name]])
     yield from hook_findings(_tables(document, "hooks"), targets)
-    yield from _slack(document)
+    yield from slack_findings(document)
     yield from _web(document)
 
 
@@ -151,22 +152,6 @@ def _params(place: Place, table: dict[str, Any], reserved: dict[str, frozenset[s
         for inner in value if isinstance(value, dict) else ():
             if f"{name}.{inner}" in own:
                 yield (*place, "params", name, inner), message
-
-
-def _slack(document: dict[str, Any]) -> Iterator[Finding]:
-    alerts = document.get("alerts")
-    slack = alerts.get("slack") if isinstance(alerts, dict) else None
-    if not isinstance(slack, dict):
-        return
-    place = ("alerts", "slack")
-    if "token" in slack and "webhook_url" in slack:
-        yield (*place, "webhook_url"), "give either token and channel, or webhook_url, not both"
-    elif "webhook_url" in slack and "channel" in slack:
-        yield (*place, "channel"), "has no effect with webhook_url, which posts to a channel of its own: leave it out"
-    elif "token" in slack and "channel" not in slack:
-        yield (*place, "channel"), 'is missing: name the channel to post to by its id, such as "C0123456789"'
-    elif "token" not in slack and "webhook_url" not in slack:
-        yield place, 'needs token = { env = "…" } and channel, or webhook_url = { env = "…" }'
 
 
 def _web(document: dict[str, Any]) -> Iterator[Finding]:

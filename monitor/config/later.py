@@ -12,15 +12,6 @@ NOT_YET = "not in this version"
 _TABLES = ("reports",)
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("targets", "*"): ("fallback", "compare_with"),
-    ("alerts", "slack"): (
-        "app_token",
-        "signing_secret",
-        "team",
-        "approvers",
-        "mention",
-        "fallback_channel",
-        "fallback_after",
-    ),
 }
 
 

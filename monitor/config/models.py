@@ -29,6 +29,7 @@ from monitor.config.judges import JudgeConfig, Judging
 from monitor.config.listening import checked_host, checked_listen
 from monitor.config.rubrics import RubricRef
 from monitor.config.schedule import checked_cron, checked_timezone
+from monitor.config.slack import Slack
 from monitor.config.tables import AskedTable, Concurrency, ModelTable, Table
 from monitor.decide.due import Timetable
 
@@ -201,14 +202,10 @@ TargetConfig = Annotated[
 ]
 
 
-class Slack(Table):
-    """`[alerts.slack]`: a bot token with a channel, or an incoming webhook."""
-
-    token: Secret | None = None
-    webhook_url: Secret | None = None
-    channel: Text | None = None
-    show_cases: Flag = False
-    base_url: WebAddress | None = None
+def _an_hour(value: timedelta) -> timedelta:
+    if value < timedelta(hours=1):
+        raise ValueError('must be at least "1h"')
+    return value
 
 
 def _each_once(to: tuple[str, ...]) -> tuple[str, ...]:
@@ -227,9 +224,9 @@ class Email(Table):
 
 
 class Alerts(Table):
-    """`[alerts]`. `repeat_every`: so often an open rollback is told again, until somebody acknowledges it."""
+    """`[alerts]`. A rollback that nobody has acknowledged is told again every `repeat_every`."""
 
-    repeat_every: Duration = timedelta(hours=24)
+    repeat_every: Annotated[Duration, AfterValidator(_an_hour)] = timedelta(hours=24)
     slack: Slack | None = None
     email: Email | None = None
 

@@ -179,10 +179,25 @@ JUDGES = """
 
 ALERTS = """
 # Where alerts go. Without it they are only stored and shown.
+# [alerts]
+# A rollback that nobody has acknowledged is told again this often.
+# repeat_every = "24h"
+# A bot's token needs the scopes chat:write and, for pictures, files:write; invite the bot to the channel.
 # [alerts.slack]
 # token = { env = "SLACK_BOT_TOKEN" }
 # channel = "C0123456789"
 # Instead of both: webhook_url = { env = "SLACK_WEBHOOK_URL" }
+# Whom a rollback calls: a group, <@U…>, <!here> or <!channel>. No default.
+# mention = "<!subteam^S0123456789>"
+# Buttons: Slack calls /slack/interactions, signed; or heldout calls Slack by Socket Mode. No defaults.
+# signing_secret = { env = "SLACK_SIGNING_SECRET" }
+# app_token = { env = "SLACK_APP_TOKEN" }
+# The workspace whose people may press them, and those of them who may approve. No defaults.
+# team = "T0123456789"
+# approvers = ["U0123456789"]
+# Where messages go too that the channel did not take for so long. No default for the channel.
+# fallback_channel = "C9876543210"
+# fallback_after = "15m"
 # Inputs and answers may be private: without this, alerts name cases by their ids only.
 # show_cases = false
 # By mail too, or instead: SMTP_URL is smtp://user:password@host:587 (encrypted by STARTTLS) or smtps://user:password@host.
@@ -191,6 +206,21 @@ ALERTS = """
 # from = "heldout@example.com"
 # smtp = { env = "SMTP_URL" }
 # show_cases = false
+
+# What asks deployment tooling to roll back or retrain, at a confirmed drop of rollback's size. No default.
+# [hooks.deploy]
+# "rollback", "retrain", or "verdict" (told of every change, asked for nothing).
+# on = "rollback"
+# A signed request (Standard Webhooks 1.0), or instead of both: command = ["/usr/local/bin/rollback", "{target}"]
+# url = "https://deploy.example.com/rollback"
+# secret = { env = "HOOK_SECRET" }
+# "approve": a person says yes, in Slack, on the page or by command; "auto": the guard alone decides; "off".
+# mode = "approve"
+# For all targets, unless `targets` lists some.
+# targets = []
+# So long a request is wanted (6h with mode "auto"), and so long after one that was done there is no other.
+# expires = "24h"
+# cooldown = "24h"
 
 # An address that is told of the start and end of each round of runs (as Healthchecks.io gives one out), so that someone
 # hears of it when heldout itself is dead. No default.

@@ -22,7 +22,6 @@ from monitor.config.models import (
     OpenAITarget,
     RagTarget,
     Schedule,
-    Slack,
     SuiteConfig,
     TargetTable,
     ThresholdTable,
@@ -31,6 +30,7 @@ from monitor.config.models import (
 )
 from monitor.config.places import Finding, Place
 from monitor.config.rubrics import RubricRefusedError
+from monitor.config.slack import Slack
 from monitor.config.tables import Price, Table
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from monitor import schedule, sdnotify, wiring
+from monitor import schedule, sdnotify, ways, wiring
 from monitor.config.outputs import database_url
 from monitor.daemon import leftovers
 from monitor.daemon.child import GRACE, Child
@@ -29,6 +29,7 @@ from monitor.domain.verdict import instant
 from monitor.exits import FAILED
 from monitor.holding import BEAT
 from monitor.incidents import chores
+from monitor.incidents.actions import Actions
 from monitor.incidents.calls import HookObserver
 from monitor.store.database import Database, DatabaseError, open_database
 from monitor.telemetry.exposition import Telemetry
@@ -91,10 +92,10 @@ class Daemon:
         self._child = Child(options.child, environ, self._ticker.wake, options.pace, leftovers.end)
         self._supervisor = Supervisor(self._child, options.pace)
         self._leadership = Leadership(database, url, options.clock)
-        self._office = wiring.office(lambda: settings.config, options.clock)
+        self._office = ways.office(lambda: settings.config, options.clock, options.new_id)
         self._postman = Postman(
             database,
-            lambda: wiring.ways(settings.config, options.environ, database, self._office),
+            lambda: ways.everything(settings.config, options.environ, database, self._office),
             options.clock,
             lambda: self._leadership.leads,
             HookObserver(self._office),
@@ -209,7 +210,7 @@ class Daemon:
     async def _look(self) -> None:
         now = self._options.clock()
         config, content = self._settings.config, self._settings.content
-        channels = wiring.channel_names(config)
+        channels = config.alerts.channels
         looked = await in_thread(lambda: schedule.look(self._database, config, channels, now, self._options.new_id))
         self._ticked_at = now
         await in_thread(lambda: chores.do(self._database, self._office()))
@@ -265,7 +266,13 @@ class Daemon:
             health=self._outlook.health,
             wake=self._asked,
             metrics=metrics.render,
+            actions=self._actions,
         )
+
+    def _actions(self) -> Actions:
+        config = self._settings.config
+        channels = wiring.channel_names(config)
+        return Actions(self._database, config, channels, self._options.clock(), self._options.new_id)
 
     def _asked(self) -> None:
         self._child.forget()

@@ -1,34 +1,46 @@
-"""A server on loopback that behaves like Slack: the Web API's two methods we call, and an incoming webhook.
+"""A server on loopback that behaves like Slack: the methods of the Web API that we call, a webhook, Socket Mode.
 
-It knows Slack's published limits by itself (nothing here comes from the code under test), refuses what Slack refuses,
-keeps what was posted, and can be told to fail in the ways that Slack and the networks before it fail.
+It knows Slack's published limits by itself (tests/fakes/slack_limits.py), refuses what Slack refuses, keeps what was
+posted, and can be told to fail in the ways that Slack and the networks before it fail.
 
 As a process: `python tests/fakes/slack_server.py --port 0 --token xoxb-…` prints `port N`; `POST /control` changes
-what the next requests and all further ones meet, `GET /control` tells what was posted. SIGHUP makes it a new server on
-the same port, of which `port N` is said again; SIGTERM or SIGINT ends it.
+what the next requests and all further ones meet, or presses a button, `GET /control` tells what was posted. SIGHUP
+makes it a new server on the same port, of which `port N` is said again; SIGTERM or SIGINT ends it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
+import hmac
 import json
-import re
 import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.fakes.slack_limits import all_texts, buttons, controls, faults, refusal
+
+__all__ = ["all_texts", "buttons", "controls", "faults"]
 
 TOKEN = "xoxb-0000-test-token"
+APP_TOKEN = "xapp-0000-test-token"
 CHANNEL = "C0123456789"
+TEAM, USER = "T0123456789", "U0123456789"
 HOOK_PATH = "/services/T000/B000/hook-secret"
-ALL_BLOCKS = 13_200  # undocumented; found by others
-CONTROL = re.compile(r"<([^<>]*)>")
+PNG = b"\x89PNG\r\n\x1a\n"
+# What a method needs of a token's scopes.
+SCOPES = {"chat": "chat:write", "files": "files:write"}
 
 
 @dataclass(frozen=True)
@@ -48,70 +60,62 @@ def refused(code: str, status: int = 200, **headers: str) -> Step:
     return Step(status, {"ok": False, "error": code}, {k.replace("_", "-"): v for k, v in headers.items()})
 
 
-def controls(message: dict[str, Any]) -> list[str]:
-    """What Slack would act upon: the inside of every `<…>` in the text and the mrkdwn of a message."""
-    texts = [message.get("text", ""), *all_texts(message.get("blocks"))]
-    return [found for text in texts for found in CONTROL.findall(text)]
+def pressed(action_id: str, value: str, *, user: str = USER, team: str = TEAM, **changes: Any) -> dict[str, Any]:
+    """The payload of a press of a button, with everything that Slack puts there."""
+    return {
+        "type": "block_actions",
+        "user": {"id": user, "username": "ada", "name": "ada", "team_id": team},
+        "api_app_id": "A0123456789",
+        "token": "deprecated",
+        "container": {"type": "message", "message_ts": "1700000000.000001", "channel_id": CHANNEL},
+        "trigger_id": "1.2.3",
+        "team": {"id": team, "domain": "acme"},
+        "enterprise": None,
+        "is_enterprise_install": False,
+        "channel": {"id": CHANNEL, "name": "alerts"},
+        "message": {"type": "message", "ts": "1700000000.000001", "text": "…"},
+        "response_url": "https://hooks.slack.com/actions/T0/1/secret",
+        "actions": [{"action_id": action_id, "block_id": "b", "type": "button", "value": value, "action_ts": "1.0"}],
+        **changes,
+    }
 
 
-def faults(blocks: list[dict[str, Any]]) -> list[str]:
-    """What Slack would refuse `blocks` for; empty where they are valid."""
-    found = [] if 1 <= len(blocks) <= 50 else [f"{len(blocks)} blocks"]
-    for i, block in enumerate(blocks):
-        found += [f"block {i}: {fault}" for fault in _block_faults(block)]
-    return found
-
-
-def _block_faults(block: dict[str, Any]) -> list[str]:
-    if block.get("type") == "header":
-        return _text_faults(block.get("text"), 150, ("plain_text",))
-    if block.get("type") == "section":
-        fields = block.get("fields", [])
-        found = [] if len(fields) <= 10 and ("text" in block or fields) else ["a section of no text or too many fields"]
-        found += [fault for part in fields for fault in _text_faults(part, 2000)]
-        return found + (_text_faults(block["text"], 3000) if "text" in block else [])
-    if block.get("type") == "context":
-        elements = block.get("elements", [])
-        found = [] if 1 <= len(elements) <= 10 else [f"{len(elements)} elements"]
-        return found + [fault for part in elements for fault in _text_faults(part, 3000)]
-    return [f"unknown type {block.get('type')!r}"]
-
-
-def _text_faults(text: Any, limit: int, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> list[str]:
-    if not isinstance(text, dict) or text.get("type") not in kinds or not isinstance(text.get("text"), str):
-        return ["not a text object of the right type"]
-    unknown = set(text) - {"type", "text", "emoji" if text["type"] == "plain_text" else "verbatim"}
-    found = [f"unknown keys {sorted(unknown)}"] if unknown else []
-    units = len(text["text"].encode("utf-16-le", "surrogatepass")) // 2
-    return found if 1 <= units <= limit else [*found, f"{units} characters of text, at most {limit}"]
-
-
-def all_texts(value: Any) -> list[str]:
-    """The text of every text object, however deep it lies in blocks."""
-    if isinstance(value, list | tuple):
-        return [text for part in value for text in all_texts(part)]
-    if not isinstance(value, dict):
-        return []
-    own = [value["text"]] if isinstance(value.get("text"), str) else []
-    return own + [text for part in value.values() for text in all_texts(part)]
+def signed(payload: dict[str, Any], secret: str, timestamp: int) -> tuple[dict[str, str], bytes]:
+    """The headers and the body by which Slack sends `payload` over HTTP."""
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    digest = hmac.new(secret.encode(), b"v0:%d:%b" % (timestamp, body), hashlib.sha256).hexdigest()
+    return {"X-Slack-Request-Timestamp": str(timestamp), "X-Slack-Signature": f"v0={digest}"}, body
 
 
 class SlackServer:
-    """`messages` were accepted; `requests` are all bodies that came; `script` holds what to do with the next ones.
+    """What came: `messages` that were accepted, `updates`, `whispers`, `files`; `requests` are all bodies.
 
-    `always` is what a request meets when the script is empty; None: what Slack would do. In a step's text, and
-    anywhere in its body, {authorization} is the request's own header.
+    `shown` is each message as people see it now, by its `ts`. `script` holds what to do with the next requests, and
+    `always` what a request meets when it is empty; None: what Slack would do. In a step's text, and anywhere in its
+    body, {authorization} is the request's own header. `manner` is how the next socket behaves: "well", "mute" (it never
+    greets) or "deaf" (it greets, and answers no ping).
     """
 
     def __init__(self, token: str = TOKEN) -> None:
         self.token = token
         self.always: Step | None = None
         self.messages: list[dict[str, Any]] = []
+        self.updates: list[dict[str, Any]] = []
+        self.whispers: list[dict[str, Any]] = []
+        self.files: list[dict[str, Any]] = []
+        self.shown: dict[str, dict[str, Any]] = {}
         self.requests: list[dict[str, Any]] = []
         self.script: deque[Step] = deque()
-        self.scopes = "chat:write,channels:read"
+        self.scopes = "chat:write,channels:read,files:write"
+        self.manner = "well"
+        self.sockets: list[web.WebSocketResponse] = []
+        self.lines = 0
+        self.acknowledged: list[str] = []
+        self.upload_url: str | None = None
         self.stopping = asyncio.Event()
         self.origin = ""
+        self._uploads: dict[str, dict[str, Any]] = {}
+        self._envelopes = 0
 
     @property
     def api(self) -> str:
@@ -124,23 +128,124 @@ class SlackServer:
         return f"{self.origin}{HOOK_PATH}"
 
     async def method(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json() if request.can_read_body else {}
+        body = await request.json() if request.can_read_body else dict(request.query)
         self.requests.append(body)
         step = self.script.popleft() if self.script else self.always
         if step is not None:
             return await self._misbehave(request, step)
-        if request.headers.get("Authorization") != f"Bearer {self.token}":
+        name = request.match_info["method"]
+        token = APP_TOKEN if name == "apps.connections.open" else self.token
+        if request.headers.get("Authorization") != f"Bearer {token}":
             return web.json_response({"ok": False, "error": "invalid_auth"})
-        if request.match_info["method"] == "auth.test":
-            answer = {"ok": True, "team": "Acme <Corp>", "user": "heldout", "team_id": "T000", "user_id": "U000"}
-            return web.json_response(answer, headers={"X-OAuth-Scopes": self.scopes})
-        if body.get("channel") != CHANNEL:
-            return web.json_response({"ok": False, "error": "channel_not_found"})
-        fault = _refuse(body)
+        needed = SCOPES.get(name.partition(".")[0])
+        if needed is not None and needed not in self.scopes.split(","):
+            return web.json_response({"ok": False, "error": "missing_scope", "needed": needed})
+        answer = METHODS[name](self, body)
+        ok = not isinstance(answer, str)
+        headers = {"X-OAuth-Scopes": self.scopes}
+        return web.json_response({"ok": True, **answer} if ok else {"ok": False, "error": answer}, headers=headers)
+
+    def _test(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"team": "Acme <Corp>", "user": "heldout", "team_id": "T000", "user_id": "U000"}
+
+    def _post(self, body: dict[str, Any]) -> dict[str, Any] | str:
+        fault = self._misplaced(body) or refusal(body)
         if fault:
-            return web.json_response({"ok": False, "error": fault})
+            return fault
+        if body.get("thread_ts") not in self.shown:
+            # A reply to what was deleted: Slack posts it to the channel, and says so by what it leaves out.
+            body = {key: value for key, value in body.items() if key not in ("thread_ts", "reply_broadcast")}
         self.messages.append(body)
-        return web.json_response({"ok": True, "channel": CHANNEL, "ts": f"1700000000.{len(self.messages):06d}"})
+        stamp = f"1700000000.{len(self.messages):06d}"
+        self.shown[stamp] = body
+        threaded = {key: body[key] for key in ("thread_ts",) if key in body}
+        return {"channel": CHANNEL, "ts": stamp, "message": {"text": body.get("text", ""), "ts": stamp, **threaded}}
+
+    def _misplaced(self, body: dict[str, Any]) -> str | None:
+        if body.get("channel") != CHANNEL:
+            return "channel_not_found"
+        if "reply_broadcast" in body and "thread_ts" not in body:
+            return "invalid_arguments"
+        return None
+
+    def _update(self, body: dict[str, Any]) -> dict[str, Any] | str:
+        if body.get("channel") != CHANNEL:
+            return "channel_not_found"
+        if body.get("ts") not in self.shown:
+            return "message_not_found"
+        fault = refusal(body, 4_000)
+        if fault:
+            return fault
+        self.updates.append(body)
+        self.shown[body["ts"]] = body
+        return {"channel": CHANNEL, "ts": body["ts"], "text": body.get("text", "")}
+
+    def _whisper(self, body: dict[str, Any]) -> dict[str, Any] | str:
+        if body.get("channel") != CHANNEL:
+            return "channel_not_found"
+        if not str(body.get("user", "")).startswith("U"):
+            return "user_not_in_channel"
+        self.whispers.append(body)
+        return {"message_ts": "1700000001.000001"}
+
+    def _name_upload(self, body: dict[str, Any]) -> dict[str, Any] | str:
+        if not body.get("filename") or not body.get("length"):
+            return "invalid_arguments"
+        if len(body.get("alt_txt", "")) > 1_000:
+            return "alt_txt_too_large"
+        file_id = f"F{len(self._uploads):09d}"
+        self._uploads[file_id] = {"id": file_id, "alt": body.get("alt_txt"), "length": int(body["length"]), "png": None}
+        return {"file_id": file_id, "upload_url": self.upload_url or f"{self.origin}/upload/{file_id}"}
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """Where the bytes of a file go."""
+        found, content = self._uploads.get(request.match_info["file"]), await request.read()
+        if found is None or len(content) != found["length"] or not content.startswith(PNG):
+            return web.Response(status=400, text="bad upload")
+        found["png"] = content
+        return web.Response(text=f"OK - {len(content)}")
+
+    def _complete(self, body: dict[str, Any]) -> dict[str, Any] | str:
+        files = [{**self._uploads.get(part["id"], {}), **part} for part in json.loads(body["files"])]
+        if any(part.get("png") is None for part in files):
+            return "file_not_found"
+        if body.get("channel_id") != CHANNEL:
+            return "channel_not_found"
+        if body.get("thread_ts") not in self.shown:
+            return "invalid_thread_ts"
+        self.files += [{**part, "thread_ts": body["thread_ts"]} for part in files]
+        return {"files": [{"id": part["id"], "title": part["title"]} for part in files]}
+
+    def _open_socket(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"url": f"{self.origin.replace('http', 'ws', 1)}/link/?ticket=socket-secret"}
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        """One line of Socket Mode."""
+        manner = self.manner
+        line = web.WebSocketResponse(autoping=manner != "deaf")
+        await line.prepare(request)
+        self.lines += 1
+        if manner != "mute":
+            await line.send_json({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A0"}})
+        self.sockets.append(line)
+        try:
+            async for message in line:
+                if message.type is WSMsgType.TEXT:
+                    self.acknowledged.append(json.loads(message.data)["envelope_id"])
+        finally:
+            self.sockets.remove(line)
+        return line
+
+    async def press(self, payload: Any, kind: str = "interactive") -> str:
+        """Send an envelope over the newest line; returns its id."""
+        self._envelopes += 1
+        envelope = f"envelope-{self._envelopes}"
+        await self.sockets[-1].send_json({"type": kind, "envelope_id": envelope, "payload": payload})
+        return envelope
+
+    async def disconnect(self) -> None:
+        """Ask the newest line for another, as Slack does every few hours."""
+        await self.sockets[-1].send_json({"type": "disconnect", "reason": "refresh_requested"})
 
     async def webhook(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -148,7 +253,7 @@ class SlackServer:
         step = self.script.popleft() if self.script else self.always
         if step is not None:
             return await self._misbehave(request, step)
-        fault = _refuse(body)
+        fault = refusal(body) or ("invalid_blocks" if buttons(body.get("blocks", [])) else None)
         if fault:
             return web.Response(status=400, text=fault)
         self.messages.append(body)
@@ -164,25 +269,29 @@ class SlackServer:
         return web.Response(status=step.status, text=text, headers=step.headers, content_type=step.content_type)
 
     async def tell(self, _: web.Request) -> web.Response:
-        return web.json_response({"messages": self.messages, "requests": len(self.requests)})
+        files = [{key: value for key, value in part.items() if key != "png"} for part in self.files]
+        told = {"messages": self.messages, "updates": self.updates, "whispers": self.whispers, "files": files}
+        return web.json_response({**told, "requests": len(self.requests), "lines": len(self.sockets)})
 
     async def control(self, request: web.Request) -> web.Response:
         wanted = await request.json()
         if "always" in wanted:
             self.always = None if wanted["always"] is None else Step(**wanted["always"])
         self.script.extend(Step(**step) for step in wanted.get("script", []))
+        if "press" in wanted:
+            await self.press(wanted["press"])
         return web.json_response({"ok": True})
 
 
-def _refuse(body: dict[str, Any]) -> str | None:
-    text, blocks = body.get("text", ""), body.get("blocks", [])
-    if not text and not blocks:
-        return "no_text"
-    if len(text) > 40_000:
-        return "msg_too_long"
-    if sum(map(len, all_texts(blocks))) > ALL_BLOCKS:
-        return "msg_blocks_too_long"
-    return "invalid_blocks" if "blocks" in body and faults(blocks) else None
+METHODS = {
+    "auth.test": SlackServer._test,
+    "chat.postMessage": SlackServer._post,
+    "chat.update": SlackServer._update,
+    "chat.postEphemeral": SlackServer._whisper,
+    "files.getUploadURLExternal": SlackServer._name_upload,
+    "files.completeUploadExternal": SlackServer._complete,
+    "apps.connections.open": SlackServer._open_socket,
+}
 
 
 @asynccontextmanager
@@ -191,6 +300,8 @@ async def slack_server(port: int = 0, token: str = TOKEN) -> AsyncIterator[Slack
     server = SlackServer(token)
     app = web.Application()
     app.router.add_post("/api/{method}", server.method)
+    app.router.add_post("/upload/{file}", server.upload)
+    app.router.add_get("/link/", server.socket)
     app.router.add_post(HOOK_PATH, server.webhook)
     app.router.add_get("/control", server.tell)
     app.router.add_post("/control", server.control)
@@ -203,6 +314,8 @@ async def slack_server(port: int = 0, token: str = TOKEN) -> AsyncIterator[Slack
         yield server
     finally:
         server.stopping.set()
+        for line in list(server.sockets):
+            await line.close()
         await runner.cleanup()
 
 

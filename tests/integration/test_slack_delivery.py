@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from alerts.alert import Example
-from alerts.channel import TransportError
+from alerts.channel import POST, Outgoing, TransportError
 from alerts.channels.slack import SlackChannel, SlackSettings
 from alerts.channels.slack_errors import ADVICE, PASSING
 from alerts.deliver import State, deliver
@@ -37,9 +37,13 @@ def by_webhook(server, **settings):
 BOTH = pytest.mark.parametrize("channel_for", [by_token, by_webhook])
 
 
+def of(alert):
+    return Outgoing(alert.id, POST, alert.to_json())
+
+
 async def failure(channel, alert=ROLLBACK):
     with pytest.raises(TransportError) as caught:
-        await channel.send(alert)
+        await channel.send(of(alert))
     for secret in (TOKEN, "hook-secret", "/services/"):
         assert secret not in repr(caught.value) + caught.value.message
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -47,9 +51,10 @@ async def failure(channel, alert=ROLLBACK):
 
 
 async def test_a_message_arrives_with_its_id_and_nothing_that_slack_would_link(slack):
-    receipt = await by_token(slack).send(ROLLBACK)
+    receipt = await by_token(slack).send(of(ROLLBACK))
     (message,) = slack.messages
-    assert receipt.reference == "1700000000.000001"
+    assert receipt.reference == f"{CHANNEL}/1700000000.000001"
+    assert receipt.parts == (), "it belongs to no incident, and so has no thread"
     assert message["channel"] == CHANNEL
     assert message["metadata"] == {"event_type": "heldout_alert", "event_payload": {"alert": ROLLBACK.id}}
     assert {k: message[k] for k in ("parse", "link_names", "mrkdwn")} == {
@@ -64,7 +69,7 @@ async def test_a_message_arrives_with_its_id_and_nothing_that_slack_would_link(s
 
 
 async def test_a_webhook_gets_the_same_message_without_a_receipt(slack):
-    receipt = await by_webhook(slack).send(ROLLBACK)
+    receipt = await by_webhook(slack).send(of(ROLLBACK))
     (message,) = slack.messages
     assert receipt.reference is None
     assert ROLLBACK.id in str(message["blocks"][-1])
@@ -83,7 +88,7 @@ async def test_hostile_words_arrive_as_words(slack, channel_for):
         links=(),
         examples=(Example(attack, attack, attack, attack, attack, 1.0, 0.0),),
     )
-    await channel_for(slack, show_cases=True).send(alert)
+    await channel_for(slack, show_cases=True).send(of(alert))
     (message,) = slack.messages
     assert controls(message) == []
     assert "&lt;!channel&gt;" in message["text"]
@@ -91,8 +96,8 @@ async def test_hostile_words_arrive_as_words(slack, channel_for):
 
 @BOTH
 async def test_only_the_configured_mention_reaches_slack(slack, channel_for):
-    await channel_for(slack, mention="<!subteam^S0123456789>").send(replace(ROLLBACK, links=()))
-    await channel_for(slack, mention="<!subteam^S0123456789>").send(INVESTIGATE)
+    await channel_for(slack, mention="<!subteam^S0123456789>").send(of(replace(ROLLBACK, links=(), mention=True)))
+    await channel_for(slack, mention="<!subteam^S0123456789>").send(of(INVESTIGATE))
     assert [controls(message) for message in slack.messages] == [["!subteam^S0123456789"] * 2, []]
 
 
@@ -101,7 +106,7 @@ async def test_only_the_configured_mention_reaches_slack(slack, channel_for):
 async def test_refused_blocks_are_sent_once_more_as_plain_text(slack, channel_for, code):
     webhook = channel_for is by_webhook
     slack.script.append(Step(400, code, content_type="text/plain") if webhook else refused(code))
-    await channel_for(slack).send(ROLLBACK)
+    await channel_for(slack).send(of(ROLLBACK))
     (message,) = slack.messages
     assert len(slack.requests) == 2
     assert "blocks" not in message
@@ -246,14 +251,14 @@ async def test_a_success_that_is_not_slacks_is_no_success(slack, body, content_t
 @BOTH
 async def test_a_proxy_in_the_environment_is_not_used_for_loopback(slack, channel_for, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    await channel_for(slack).send(ROLLBACK)
+    await channel_for(slack).send(of(ROLLBACK))
     assert len(slack.messages) == 1
 
 
 @BOTH
 async def test_the_debug_log_holds_no_secret(slack, channel_for, caplog):
     with caplog.at_level(logging.DEBUG):
-        await channel_for(slack).send(ROLLBACK)
+        await channel_for(slack).send(of(ROLLBACK))
     assert "hook-secret" not in caplog.text
     assert TOKEN not in caplog.text
 
@@ -339,4 +344,4 @@ async def test_a_withdrawn_token_blocks_until_it_is_replaced(slack):
     clock.now = row.due_at
     until = clock() + timedelta(minutes=1)
     tally = await deliver(outbox, {"slack": by_token(slack)}, clock, until=until, sleep=clock.sleep)
-    assert (tally.sent, row.receipt) == (1, "1700000000.000001")
+    assert (tally.sent, row.receipt) == (1, f"{CHANNEL}/1700000000.000001")

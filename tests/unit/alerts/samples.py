@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from alerts.alert import Action, Alert, Cause, Drop, Example, Kind, Link, Thresholds
+from alerts.alert import Action, Alert, Cause, Drop, Example, Fact, Kind, Link, Thresholds
 from alerts.channel import POST, Outgoing, Picture
+from alerts.incident import Approval, Incident
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -65,6 +66,59 @@ INVESTIGATE = Alert(
     model_reported="gpt-5-mini-2026-11-02",
     run="0193a7c1-9f00-7b12-8e55-0a1b2c3d4e60",
 )
+
+INCIDENT = Incident(
+    id="0193a7c2-6000-7f0a-9c3b-1f2e3d4c5b6a",
+    target="support-ft",
+    suite="support",
+    slot=at(16, 6),
+    opened_at=at(16, 12, 58),
+    level="rollback",
+    worst="rollback",
+)
+OFFER = Approval(
+    hook="0193a7c2-7000-7f0a-9c3b-1f2e3d4c5b6a",
+    name="deploy",
+    action="rollback",
+    nonce="n0nce_-AbC",
+    expires_at=at(17, 12, 58),
+    fallback="support-rag",
+)
+# A rollback that opened an incident, as the channels get it.
+FALL = replace(
+    ROLLBACK,
+    incident=replace(INCIDENT, approvals=(OFFER,)),
+    mention=True,
+    broadcast=True,
+    links=(Link("Incident", "https://heldout.internal/incidents/0193a7c2"),),
+    actions=(
+        Action("Approve the rollback by deploy, or reject it", f"heldout incident approve {INCIDENT.id}"),
+        Action("Look at the cases that got worse", f"heldout incident show {INCIDENT.id}"),
+    ),
+    details=(
+        Fact("Judge strict", "trusted: 59 of 60 canaries right, no shift (−0.2 points, 95% interval −0.9 to 0.5)"),
+        Fact("Fallback support-rag", "measured on the same slot: 3.9 points better (99% interval 2.7 to 5.1)"),
+        Fact("Not measured", "1 of 200 cases: the provider gave no answer"),
+    ),
+)
+
+
+def stepped(step: str, event: str, incident: Incident = INCIDENT, **changes: object) -> Alert:
+    """What is told of a step that somebody took."""
+    return replace(
+        FALL,
+        **{
+            "id": f"step-{step}",
+            "kind": Kind.STEP,
+            "step": step,
+            "event": event,
+            "incident": incident,
+            "mention": False,
+            "broadcast": False,
+            "reasons": ("ada sees to it.",),
+            **changes,
+        },
+    )
 
 
 def numbered(number: int, target: str = "support-ft") -> Alert:

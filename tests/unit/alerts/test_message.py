@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from alerts.alert import Action, Cause, Drop, Example, Kind, Link, Thresholds
-from alerts.message import MOST_FALLBACK, MOST_TEXT, render, texts
+from alerts.message import render
+from alerts.message_blocks import MOST_FALLBACK, MOST_TEXT, texts
 from alerts.text import size
 from tests.fakes.slack_server import faults
 from tests.unit.alerts.samples import INVESTIGATE, ROLLBACK
@@ -162,10 +163,19 @@ def test_case_texts_with_leave_stand_in_blocks_alone():
     assert faults(list(message.blocks)) == []
 
 
-def test_a_mention_is_for_urgent_alerts_alone():
-    assert render(ROLLBACK, mention="<!subteam^S0123456789>").text.startswith("<!subteam^S0123456789> 🔴 ROLLBACK")
-    assert "<!subteam^S0123456789> Score 83.3" in shown(ROLLBACK, mention="<!subteam^S0123456789>")
-    assert "<!" not in render(INVESTIGATE, mention="<!here>").text + shown(INVESTIGATE, mention="<!here>")
+def test_a_mention_stands_first_where_the_route_wants_somebody_called():
+    called = replace(ROLLBACK, mention=True)
+    assert render(called, mention="<!subteam^S0123456789>").text.startswith("<!subteam^S0123456789> 🔴 ROLLBACK")
+    assert "<!subteam^S0123456789> Score 83.3" in shown(called, mention="<!subteam^S0123456789>")
+    for quiet in (ROLLBACK, INVESTIGATE):
+        assert "<!" not in render(quiet, mention="<!here>").text + shown(quiet, mention="<!here>")
+    assert "<!" not in render(called).text, "nobody is configured to be called"
+
+
+def test_a_note_is_said_before_all_else():
+    message = render(replace(ROLLBACK, mention=True), mention="<!here>", note="The usual channel is down")
+    assert message.text.startswith("<!here> The usual channel is down\n🔴 ROLLBACK")
+    assert "<!here> *The usual channel is down*\nScore 83.3" in "\n".join(texts(message.blocks))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +212,7 @@ def test_the_longest_alert_stays_within_every_limit():
         causes=(Cause(long, long),) * 40,
         actions=(Action(long, long),) * 40,
         examples=(Example(long, long, long, long, long, 1.0, 0.0),) * 40,
-        links=(Link(long, "https://a.example/" + "a" * 400),) * 40,
+        links=(Link(long, "https://a.example/" + "a" * 480),) * 40,
         model_requested=long,
         model_reported=long + "x",
         run=long,

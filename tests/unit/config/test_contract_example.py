@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,6 @@ EXAMPLE = (Path(__file__).parent / "contract_example.toml").read_text("utf-8")
 LATER = {
     "[targets.support-ft] fallback",
     "[targets.support-ft] compare_with",
-    "[alerts] repeat_every",
-    "[alerts.slack] app_token",
-    "[alerts.slack] signing_secret",
-    "[alerts.slack] team",
-    "[alerts.slack] approvers",
-    "[alerts.slack] mention",
-    "[alerts.slack] fallback_channel",
-    "[alerts.slack] fallback_after",
-    "[hooks.deploy]",
     "[reports]",
 }
 
@@ -112,3 +104,10 @@ def test_the_rest_loads(example, tmp_path):
     assert config.alerts.email is not None
     assert (config.alerts.email.to, config.alerts.email.sender) == (("oncall@example.com",), "heldout@example.com")
     assert str(config.alerts.email.smtp) == "environment variable SMTP_URL"
+    assert str(config.alerts.slack.app_token) == "environment variable SLACK_APP_TOKEN"
+    assert (config.alerts.slack.team, config.alerts.slack.approvers) == ("T0123456789", ("U0123456789",))
+    assert config.alerts.slack.hears
+    assert config.alerts.slack.mention == "<!subteam^S0123456789>"
+    assert config.alerts.slack.fallback_channel == "C9876543210"
+    assert config.alerts.slack.fallback_after == timedelta(minutes=15)
+    assert config.alerts.repeat_every == timedelta(hours=24)

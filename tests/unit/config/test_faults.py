@@ -12,6 +12,7 @@ from monitor.targets import anthropic, openai
 REFER = '{ env = "…" }, { file = "…" } or { credential = "…" }'
 REFERENCE = f"must be a reference, never the secret itself: {REFER}"
 NO_SECRET = "a secret does not belong in this file"
+BOT = "[alerts.slack]\ntoken = { env = 'T' }\n"
 LOOKS = f"holds what looks like a key: {NO_SECRET}; where one is needed, write {REFER}"
 FROM = "from = 'heldout@b.example'\nsmtp = { env = 'S' }"
 ONE_ADDRESS = (
@@ -198,6 +199,51 @@ ADDED: list[tuple[str, str]] = [
         "[alerts.slack]\nwebhook_url = { env = 'W' }\nchannel = 'C1'",
         "[alerts.slack] channel: has no effect with webhook_url, which posts to a channel of its own: leave it out",
     ),
+    (
+        f"{BOT}channel = '#alerts'",
+        '[alerts.slack] channel: must be the id of a channel, such as "C0123456789" '
+        "(Slack shows it where it tells about the channel)",
+    ),
+    (
+        f"{BOT}channel = 'C1'\nmention = '@here'",
+        '[alerts.slack] mention: must be "<!subteam^S0123456789>" (a group), "<@U0123456789>", "<!here>" or '
+        '"<!channel>"',
+    ),
+    (
+        f"{BOT}channel = 'C1'\nteam = 'T1'\napp_token = 'xapp-1-A0123456789-hunter2hunter2'",
+        f"[alerts.slack] app_token: {LOOKS}",
+    ),
+    (
+        f"{BOT}channel = 'C1'\nteam = 'acme'",
+        '[alerts.slack] team: must be the id of a workspace, such as "T0123456789" '
+        "(it stands in Slack's address in the browser)",
+    ),
+    (
+        f"{BOT}channel = 'C1'\nteam = 'T1'\nsigning_secret = {{ env = 'S' }}\napprovers = ['ada']",
+        '[alerts.slack] approvers item 1: must be the id of a person, such as "U0123456789" '
+        "(Slack copies it from the menu of a profile)",
+    ),
+    (
+        f"{BOT}channel = 'C1'\nsigning_secret = {{ env = 'S' }}\napprovers = ['U1']",
+        '[alerts.slack] team: is missing: signing_secret needs the workspace whose people may act, as "T0123456789"',
+    ),
+    (
+        f"{BOT}channel = 'C1'\nteam = 'T1'\napprovers = ['U1']",
+        "[alerts.slack] approvers: has no effect without buttons: add signing_secret, or app_token for Socket Mode",
+    ),
+    (
+        f"{BOT}channel = 'C1'\nfallback_after = '15m'",
+        "[alerts.slack] fallback_after: has no effect without fallback_channel: name the channel, or leave it out",
+    ),
+    (
+        f"{BOT}channel = 'C1'\nfallback_channel = 'C1'",
+        "[alerts.slack] fallback_channel: is the same as channel: name another one",
+    ),
+    (
+        "[alerts.slack]\nwebhook_url = { env = 'W' }\nfallback_channel = 'C1'",
+        "[alerts.slack] fallback_channel: needs token and channel: a webhook only takes messages, in one channel",
+    ),
+    ("[alerts]\nrepeat_every = '5m'", '[alerts] repeat_every: must be at least "1h"'),
     ("[alerts.slack]\nwebhook_url = 'https://example.com/x'", f"[alerts.slack] webhook_url: {REFERENCE}"),
     (
         "[alerts.slack]\nwebhook_url = 'https://hooks.slack.com/services/T1/B1/hunter2'",

@@ -11,7 +11,7 @@ from alerts.channel import TransportError
 from alerts.channels.email import EmailChannel
 from alerts.channels.slack import SlackChannel
 from alerts.deliver import State, deliver
-from monitor import wiring
+from monitor import ways as ways_out
 from monitor.config.load import load_config
 from monitor.config.models import Config
 from monitor.config.secrets import SecretError
@@ -34,14 +34,14 @@ def config(folder: Path, alerts: str) -> Config:
 
 def test_each_way_that_is_configured_is_built(tmp_path):
     loaded = config(tmp_path, SLACK + EMAIL)
-    ways = wiring.channels(loaded, GOOD)
+    ways = ways_out.channels(loaded, GOOD)
     assert {name: type(way) for name, way in ways.items()} == {"slack": SlackChannel, "email": EmailChannel}
-    assert [way.name for way in ways.values()] == wiring.channel_names(loaded) == ["slack", "email"]
+    assert [way.name for way in ways.values()] == list(loaded.alerts.channels) == ["slack", "email"]
 
 
 def test_without_any_there_is_none(tmp_path):
     loaded = config(tmp_path, "")
-    assert (wiring.channels(loaded, {}), wiring.channel_names(loaded)) == ({}, [])
+    assert (ways_out.channels(loaded, {}), list(loaded.alerts.channels)) == ({}, [])
 
 
 @pytest.mark.parametrize(("slack", "email"), [(False, False), (True, False), (False, True)])
@@ -60,13 +60,13 @@ def test_texts_of_cases_are_stored_where_one_way_may_show_them(tmp_path, slack, 
 )
 def test_an_address_that_is_none_is_told_with_its_place_and_without_itself(tmp_path, environ, said):
     with pytest.raises(SecretError) as caught:
-        wiring.channels(config(tmp_path, EMAIL), environ)
+        ways_out.channels(config(tmp_path, EMAIL), environ)
     assert str(caught.value).startswith(f"{tmp_path / 'config.toml'}: [alerts.email] smtp: {said}")
     assert "hunter2" not in str(caught.value)
 
 
 async def test_a_way_that_cannot_be_had_waits_and_the_other_goes_on(tmp_path):
-    ways = wiring.channels(config(tmp_path, SLACK + EMAIL), {"TOKEN": "xoxb-1"})
+    ways = ways_out.channels(config(tmp_path, SLACK + EMAIL), {"TOKEN": "xoxb-1"})
     clock, outbox = Clock(), MemoryOutbox()
     mail, post = (outbox.put(ROLLBACK, START, channel=name) for name in ("email", "slack"))
     slack = ScriptedChannel(clock)
