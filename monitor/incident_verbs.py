@@ -242,10 +242,11 @@ def _deliver(desk: _Desk) -> None:
     """Send what is due, as the end of a run does: an installation without the daemon tells people, too."""
     import asyncio
 
-    from monitor import outcome, process, wiring
+    from monitor import outcome, process, ways, wiring
 
+    office = ways.office(lambda: desk.config, wiring.clock, wiring.new_id)
     with process.result_stands():
-        asyncio.run(outcome.deliver(desk.config, desk.database, wiring.clock, seconds=_DELIVER_FOR))
+        asyncio.run(outcome.deliver(desk.config, desk.database, office, seconds=_DELIVER_FOR))
 
 
 def _waiting(found: Story, hook: str | None) -> Approval:

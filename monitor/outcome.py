@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitor import errors, process, show, ways, wiring
+from monitor import errors, process, show, ways
 from monitor.config.secrets import SecretError
 from monitor.exits import FAILED, OF_VERDICT, PASS
 
 if TYPE_CHECKING:
     from monitor.app import App
     from monitor.config.models import Config
+    from monitor.incidents.office import Office
     from monitor.rounds import Broken, Round
     from monitor.store.database import Database
 
@@ -59,27 +60,26 @@ async def _deliver(app: App, said: set[str]) -> None:
     from monitor.store.database import DatabaseError
 
     try:
-        await deliver(app.config, app.place.database, app.place.now)
+        await deliver(app.config, app.place.database, ways.office(lambda: app.config, app.place.now, app.new_id))
     except DatabaseError as error:
         if errors.message(error) not in said:
             raise
 
 
 async def deliver(
-    config: Config, database: Database, clock: Callable[[], datetime], *, seconds: float = DELIVER_FOR
+    config: Config, database: Database, office: Callable[[], Office], *, seconds: float = DELIVER_FOR
 ) -> None:
     """Send what is due, for so long at the most, and say what went out; raises DatabaseError."""
     from monitor.delivery import deliver_due
     from monitor.incidents.calls import HookObserver
 
     try:
-        office = ways.office(lambda: config, clock, wiring.new_id)
         found = ways.everything(config, os.environ, database, office)
     except SecretError as error:
         # What was measured is stored and counts; the alerts wait until the secret is there.
         show.line(f"Alerts wait in the database: {error}", colour="yellow", err=True)
         return
-    show.delivered(await deliver_due(database, found, clock, seconds, HookObserver(office)))
+    show.delivered(await deliver_due(database, found, lambda: office().now, seconds, HookObserver(office)))
 
 
 def _sentences(broken: Sequence[Broken]) -> list[str]:

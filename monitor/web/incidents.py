@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alerts.incident import Incident
+from monitor.incidents import told
 from monitor.incidents.actions import Actions
 from monitor.incidents.office import Actor
 from monitor.web import incident_schemas as schemas
-from monitor.web import told
 from monitor.web.acting import Acting, by_token
 from monitor.web.api import AWAY, NOT_FOUND, TOO_OFTEN, duration
 from monitor.web.errors import RefusedError
