@@ -123,3 +123,37 @@ class Channel(Protocol):
     async def aclose(self) -> None:
         """Give back the connections that it holds, if any; whoever made it does so at the end of a delivery."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Stands in a channel's place where it cannot be built: its messages wait, and `reason` says what to do."""
+
+    name: str
+    reason: str
+
+    @property
+    def pace(self) -> timedelta:
+        """Nothing is sent, so nothing has to be apart."""
+        return timedelta(0)
+
+    @property
+    def at_once(self) -> int:
+        """One after the other, so that they keep their order."""
+        return 1
+
+    @property
+    def longest(self) -> timedelta:
+        """It takes no time."""
+        return timedelta(seconds=1)
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Raises TransportError: somebody has to act."""
+        raise TransportError(self.reason, permanent=True)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+    async def verify(self) -> Health:
+        """It does not work."""
+        return Health(False, self.reason)

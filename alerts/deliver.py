@@ -4,67 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from pathlib import Path
-from typing import Protocol
+from functools import partial
 
-from alerts.channel import POST, Channel, Outgoing, TransportError
-from alerts.codec import FormatError
+from alerts.channel import Channel
+from alerts.failpoint import reached
+from alerts.outbox import Dropped, Outbox, OutboxRow, Outcome, PutOff, Returned, Sent, State
+from alerts.sending import HOUR, Sender, Threads, Times, next_attempt
+
+__all__ = ["HOUR", "Outbox", "OutboxRow", "State", "Tally", "deliver", "next_attempt"]
 
 logger = logging.getLogger(__name__)
 
-SCHEDULE = (5.0, 30.0, 120.0, 600.0, 1800.0)  # seconds after the first, second, … attempt
-HOUR = timedelta(hours=1)
-LEASE = timedelta(seconds=90)
-LONGEST_SEND = timedelta(seconds=60)  # under the lease, so that nobody else sends the row meanwhile
-PACE = timedelta(seconds=1)  # Slack takes about one message a second in a channel
-
-
-class State(StrEnum):
-    """How an undelivered row waits. None is final: each is tried again, because each can be put right."""
-
-    PENDING = "pending"  # passes by itself
-    BLOCKED = "blocked"  # somebody has to act on the channel; the row keeps its place in the line
-    FAILED = "failed"  # this one message cannot be sent; it stands beside the line, so that the others go on
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One message for one channel. `alert` is `Alert.to_json`'s object; `attempts` were made before this lease."""
-
-    id: int
-    channel: str
-    alert: object
-    attempts: int
-    first_at: datetime
-
-
-class Outbox(Protocol):
-    """What the store keeps of messages. Every method is one transaction; all times are UTC."""
-
-    def lease(self, now: datetime, limit: int, lease_for: timedelta) -> Sequence[OutboxRow]:
-        """Up to `limit` undelivered rows that are due and not leased, oldest first, now leased until `now + lease_for`.
-
-        A row is passed over while an older pending or blocked row of the same channel and target is undelivered:
-        nobody may read of a recovery before the fall.
-        """
-        ...
-
-    def sent(self, row_id: int, now: datetime, receipt: str | None) -> None:
-        """The row is delivered; what else waits for its channel, pending or blocked, is due now: the channel works."""
-        ...
-
-    def postpone(self, row_id: int, at: datetime, error: str, *, state: State | None, attempted: bool) -> None:
-        """The row is free again and due at `at`, for the reason `error`.
-
-        A `state` of None leaves it as it is; `attempted` adds one to its attempts.
-        """
-        ...
+# How often a delivery that waits for something looks for what has come meanwhile.
+LOOK = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +32,11 @@ class Tally:
     blocked: int = 0
     failed: int = 0
     held: int = 0
+    dropped: int = 0
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Delay:
-    """Why a row was not sent; its `state` is None where nothing was tried; `closes` the whole channel until `at`."""
-
-    at: datetime
-    error: str
-    state: State | None = State.PENDING
-    closes: bool = False
-
-
 _COUNTED = {State.PENDING: "retried", State.BLOCKED: "blocked", State.FAILED: "failed", None: "held"}
-
-
-def next_attempt(attempts: int, now: datetime, retry_after: float | None = None) -> datetime:
-    """When to try again after `attempts` (1 or more) tries: 5 s, 30 s, 2 min, 10 min, 30 min, then every hour.
-
-    Not before `retry_after` seconds, as far as the other side asks for no more than an hour.
-    """
-    wait = SCHEDULE[attempts - 1] if 1 <= attempts <= len(SCHEDULE) else HOUR.total_seconds()
-    if retry_after is not None and math.isfinite(retry_after):
-        wait = max(wait, min(retry_after, HOUR.total_seconds()))
-    return now + timedelta(seconds=wait)
 
 
 async def deliver(
@@ -109,126 +45,204 @@ async def deliver(
     clock: Callable[[], datetime],
     *,
     until: datetime,
+    only: Callable[[str], bool] = lambda channel: True,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Tally:
-    """Send what is due, and what becomes due again before `until`; ends when nothing is left, or a second after it.
+    """Send what is due, and what becomes due before `until`, by the channels whose name is `only` of those wanted.
 
-    A message may go out twice with the same id (when the process dies between sending and marking), never not at all.
-    Errors of the outbox itself are the caller's; anything else that goes wrong with a row is put down on the row.
+    Ends when nothing is left, or a second after `until`; where one send may take more than a minute, it is waited for.
+    When cancelled, it breaks off what is under way and writes that down first. A message may go out twice with the
+    same id (when the process dies between sending and marking), never not at all. Errors of the outbox itself are the
+    caller's; anything else that goes wrong with a row is put down on the row.
     """
-    return await _Delivery(outbox, channels, clock, until, sleep).run()
+    return await _Delivery(outbox, channels, Times(clock, sleep, until), only).run()
 
 
 class _Delivery:
-    """One call of `deliver`: which channels are closed until when, and the counts."""
+    """One call of `deliver`: a loop that settles what has come and leases what is next, while lanes send.
+
+    A lane is what was leased of one line: its rows go one after the other. The database is asked by the loop alone, one
+    question at a time: what comes while it works is settled together by the next one.
+    """
 
     def __init__(
-        self,
-        outbox: Outbox,
-        channels: Mapping[str, Channel],
-        clock: Callable[[], datetime],
-        until: datetime,
-        sleep: Callable[[float], Awaitable[None]],
+        self, outbox: Outbox, channels: Mapping[str, Channel], times: Times, only: Callable[[str], bool]
     ) -> None:
         self._outbox = outbox
         self._channels = channels
-        self._clock = clock
-        self._until = until
-        self._patience = until - clock()
-        self._sleep = sleep
-        self._closed: dict[str, tuple[datetime, str]] = {}
-        self._open_again: dict[str, datetime] = {}
+        self._times = times
+        self._only = only
+        self._patience = times.until - times.clock()
+        self._senders: dict[str, Sender] = {}
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._outcomes: list[Outcome] = []
+        self._leased: Counter[str] = Counter()
+        self._promising: dict[str, None] = {}  # channels that may have more to lease
+        self._ended: list[str] = []  # channels of lanes that have come to their end
+        self._looked_at: datetime | None = None
+        self._stirred = asyncio.Event()
+        self._over = False
+        self._broken: BaseException | None = None
         self._wake: set[datetime] = set()
         self._counts: Counter[str] = Counter()
         self._problems: dict[str, None] = {}
 
     async def run(self) -> Tally:
-        while (now := self._clock()) < self._until:
-            # One at a time: a lease that dies with its process then holds up one message, and for a minute and a half.
-            rows = self._outbox.lease(now, 1, LEASE)
-            if rows:
-                await self._row(rows[0])
-                continue
-            self._wake = {at for at in self._wake if at > now}
-            wait = min(self._wake, default=self._until) - now
-            # Counted down too, so that a clock set back in the meantime cannot hold the caller for the difference.
-            if now + wait >= self._until or wait > self._patience:
-                break
-            self._patience -= wait
-            await self._sleep(wait.total_seconds())
+        loop = asyncio.create_task(self._loop())
+        try:
+            await asyncio.shield(loop)
+        except asyncio.CancelledError:
+            self._over = True
+            self._stop_lanes()
+            await loop
+            raise
         return Tally(**self._counts, problems=tuple(self._problems))
 
-    async def _row(self, row: OutboxRow) -> None:
-        delay = self._obstacle(row) or await self._send(row)
-        if delay is None:
-            self._counts["sent"] += 1
-            logger.info("alert delivered", extra=_about(row))
-            return
-        self._outbox.postpone(row.id, delay.at, delay.error, state=delay.state, attempted=delay.state is not None)
-        self._wake.add(delay.at)
-        self._problems[delay.error] = None
-        self._counts[_COUNTED[delay.state]] += 1
-        if delay.closes:
-            self._closed[row.channel] = (delay.at, delay.error)
-        if delay.state is not None:
-            level = logging.WARNING if delay.state is State.PENDING else logging.ERROR
-            why = {"state": delay.state.value, "tries": row.attempts + 1, "next": delay.at, "why": delay.error}
-            logger.log(level, "delivery postponed", extra=_about(row) | why)
-
-    def _obstacle(self, row: OutboxRow) -> _Delay | None:
-        """What stands in the way before anything is tried."""
-        now = self._clock()
-        if row.channel not in self._channels:
-            error = f"the channel {row.channel} is not configured any more: add [alerts.{row.channel}] again"
-            return _Delay(now + HOUR, error, state=None)
-        closed, error = self._closed.get(row.channel, (now, ""))
-        return _Delay(closed, error, state=None) if closed > now else None
-
-    async def _send(self, row: OutboxRow) -> _Delay | None:
-        await self._pace(row.channel)
-        channel, tries = self._channels[row.channel], row.attempts + 1
-        limit = min(LONGEST_SEND, max(self._until - self._clock(), PACE))
+    async def _loop(self) -> None:
         try:
-            async with asyncio.timeout(limit.total_seconds()):
-                receipt = await channel.send(Outgoing(str(row.id), POST, row.alert))
-        except TransportError as error:
-            return self._transport(error, tries)
-        except FormatError as error:
-            return _Delay(self._clock() + HOUR, f"the stored alert cannot be read: {error}", State.FAILED)
+            while True:
+                await self._settle()
+                if self._broken is not None:
+                    raise self._broken
+                if not self._over and self._times.clock() < self._times.until:
+                    await self._lease()
+                if self._outcomes or self._ended:
+                    continue
+                if self._lanes:
+                    await self._something()
+                elif self._over or not await self._rest():
+                    return
+        finally:
+            # Where the outbox failed: what it could not write down is sent again when the leases are over.
+            self._stop_lanes()
+            await asyncio.gather(*self._lanes, return_exceptions=True)
+
+    def _stop_lanes(self) -> None:
+        for lane in self._lanes:
+            lane.cancel()
+        self._stirred.set()
+
+    # --- what is next ---
+
+    async def _lease(self) -> None:
+        await self._look()
+        for name in list(self._promising):
+            sender = self._senders.setdefault(name, Sender(name, self._channels.get(name), self._times))
+            most = sender.most
+            free = most - self._leased[name]
+            if 2 * free < most:
+                continue
+            now, lease_for = self._times.clock(), sender.lease_for
+            rows = await self._outbox.aside(partial(self._outbox.lease, now, name, free, lease_for))
+            reached("outbox.leased")
+            if len(rows) < free:
+                del self._promising[name]
+            self._begin(sender, rows)
+
+    async def _look(self) -> None:
+        """Ask which channels have something due, unless that was asked just now."""
+        now = self._times.clock()
+        if self._looked_at is not None and timedelta(0) <= now - self._looked_at < LOOK:
+            return
+        self._looked_at = now
+        found = await self._outbox.aside(lambda: self._outbox.due(now))
+        self._promising |= dict.fromkeys(name for name in found if self._only(name))
+
+    def _begin(self, sender: Sender, rows: Sequence[OutboxRow]) -> None:
+        self._leased[sender.name] += len(rows)
+        lanes: dict[object, list[OutboxRow]] = {}
+        for row in rows:
+            lanes.setdefault(row.line, []).append(row)
+        for lane in lanes.values():
+            left = deque(lane)
+            task = asyncio.create_task(self._lane(sender, left))
+            self._lanes.add(task)
+            task.add_done_callback(partial(self._end_lane, sender.name, left))
+
+    async def _lane(self, sender: Sender, left: deque[OutboxRow]) -> None:
+        threads = Threads()
+        while left and not self._over:
+            outcome = await sender.row(threads.placed(left[0]))
+            if outcome is None:
+                return
+            left.popleft()
+            self._outcomes.append(outcome)
+            self._stirred.set()
+            if isinstance(outcome, Sent):
+                threads.learn(outcome.row, outcome.receipt)
+            elif isinstance(outcome, PutOff) and outcome.state is not State.FAILED:
+                return
+
+    def _end_lane(self, name: str, left: deque[OutboxRow], lane: asyncio.Task[None]) -> None:
+        """Give back what the lane has left, however it ended, and even where it never began."""
+        self._lanes.discard(lane)
+        self._outcomes += [Returned(row) for row in left]
+        self._ended.append(name)
+        if not lane.cancelled() and lane.exception() is not None:
+            self._broken = lane.exception()
+        self._stirred.set()
+
+    async def _something(self) -> None:
+        """Until a lane has something to say, or it is time to look for what has come meanwhile."""
+        try:
+            await asyncio.wait_for(self._stirred.wait(), LOOK.total_seconds())
         except TimeoutError:
-            error_text = f"{row.channel} took longer than {limit.total_seconds():.0f} s"
-            return _Delay(next_attempt(tries, self._clock()), error_text, closes=True)
-        except Exception as error:  # noqa: BLE001  # the delivery's boundary: one row must not stop the others
-            return _Delay(next_attempt(tries, self._clock()), _unexpected(error), State.FAILED)
-        self._outbox.sent(row.id, self._clock(), receipt.reference)
-        return None
+            self._looked_at = None
 
-    def _transport(self, error: TransportError, tries: int) -> _Delay:
-        now = self._clock()
-        if not error.permanent:
-            return _Delay(next_attempt(tries, now, error.retry_after), error.message, closes=True)
-        if error.this_message:
-            return _Delay(now + HOUR, error.message, State.FAILED)
-        return _Delay(now + HOUR, error.message, State.BLOCKED, closes=True)
+    async def _rest(self) -> bool:
+        """Wait a little for what is put off to become due; False where nothing becomes due before the end."""
+        now, until = self._times.clock(), self._times.until
+        self._wake = {at for at in self._wake if at > now}
+        wait = min(self._wake, default=until) - now
+        # Counted down too, so that a clock set back in the meantime cannot hold the caller for the difference.
+        if now + wait >= until or wait > self._patience:
+            return False
+        wait = min(wait, LOOK)
+        self._patience -= wait
+        await self._times.sleep(wait.total_seconds())
+        self._looked_at = None
+        return True
 
-    async def _pace(self, channel: str) -> None:
-        wait = self._open_again.get(channel, self._clock()) - self._clock()
-        if wait > timedelta(0):
-            await self._sleep(wait.total_seconds())
-        self._open_again[channel] = self._clock() + PACE
+    # --- what has come ---
+
+    async def _settle(self) -> None:
+        self._stirred.clear()
+        outcomes, self._outcomes = self._outcomes, []
+        ended, self._ended = self._ended, []
+        if outcomes:
+            now = self._times.clock()
+            await self._outbox.aside(lambda: self._outbox.settle(now, outcomes))
+            reached("outbox.settled")
+        for outcome in outcomes:
+            self._leased[outcome.row.channel] -= 1
+            self._tell(outcome)
+        # Behind what was under way there may be more of its line.
+        self._promising |= dict.fromkeys(ended)
+
+    def _tell(self, outcome: Outcome) -> None:
+        about = _about(outcome.row)
+        if isinstance(outcome, Sent):
+            self._counts["sent"] += 1
+            logger.info("alert delivered", extra=about)
+        elif isinstance(outcome, Dropped):
+            self._counts["dropped"] += 1
+            logger.warning("not sent, because it is not wanted any more", extra=about | {"why": outcome.why})
+        elif isinstance(outcome, PutOff):
+            self._wake.add(outcome.at)
+            self._problems[outcome.error] = None
+            self._counts[_COUNTED[outcome.state]] += 1
+            if outcome.state is not None:
+                level = logging.WARNING if outcome.state is State.PENDING else logging.ERROR
+                tries = outcome.row.attempts + 1
+                why = {"state": outcome.state.value, "tries": tries, "next": outcome.at, "why": outcome.error}
+                logger.log(level, "delivery postponed", extra=about | why)
 
 
 def _about(row: OutboxRow) -> dict[str, object]:
     """What a log says of a row: whose message it is, and to whom. The row may be one that cannot be read."""
-    alert = row.alert if isinstance(row.alert, Mapping) else {}
+    about: dict[str, object] = {"message_id": row.id, "channel": row.channel}
+    if row.of_hook:
+        return about | {"hook": row.subject, "target": row.line}
+    alert = row.payload if isinstance(row.payload, Mapping) else {}
     ids = {"alert": "id", "target": "target", "suite": "suite", "run": "run"}
-    return {"message_id": row.id, "channel": row.channel, **{name: alert.get(key) for name, key in ids.items()}}
-
-
-def _unexpected(error: Exception) -> str:
-    """Where an unforeseen error came from, without its text, which may hold anything, a secret too."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else "?"
-    return f"an error in heldout itself ({type(error).__name__} at {where}); please report it"
+    return about | {name: alert.get(key) for name, key in ids.items()}

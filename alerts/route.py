@@ -60,8 +60,9 @@ _WAYS = {
 _LOUD_STEPS = frozenset({"escalated", "expired", "failed", "verified", "silence ended", "refused"})
 
 
-def route(alert: Alert, configured: Collection[str], now: datetime, known: Known = Known()) -> Route:
+def route(alert: Alert, configured: Collection[str], now: datetime, known: Known | None = None) -> Route:
     """Where `alert` goes. A recovery is always told; a silence covers what was known when it was asked for."""
+    known = known or Known()
     if not configured:
         reason = "no channel is configured: add [alerts.slack] or [alerts.email] to the configuration"
         return Route(Way.NONE, (), False, False, reason)

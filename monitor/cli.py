@@ -83,7 +83,7 @@ def check(
     json: AsJson = False,
 ) -> None:
     """Say whether the configuration works, what it can find, and what it will cost; ask everyone once."""
-    from monitor import show, show_check, wiring
+    from monitor import show, show_check, ways, wiring
     from monitor.config.secrets import missing_secrets
 
     loaded = session.load(config)
@@ -95,7 +95,7 @@ def check(
         report = checks.look(built)
         report.faults += [str(fault) for fault in missing_secrets(loaded, os.environ)]
         if not offline and not report.faults:
-            await checks.ask(built, wiring.channels(loaded, os.environ), report)
+            await checks.ask(built, ways.channels(loaded, os.environ), report)
             await checks.ask_deadman(wiring.deadman(loaded, os.environ), report)
         with desk.database.read() as connection:
             report.warnings += show.undelivered(connection)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from sqlalchemy.engine import Connection
+
 from monitor import cycle, grading
 from monitor.app import App
 from monitor.conclude import identical
@@ -14,6 +16,8 @@ from monitor.decide.plan import Prospect, prospect, repeats_for, typical
 from monitor.decide.transition import BAD
 from monitor.decide.week import MISSING_SHARE
 from monitor.domain.run import Baseline, Halt, HaltKind, Phase, Run, RunKind, RunState
+from monitor.incidents import opening
+from monitor.incidents.office import Office
 from monitor.judging import forecast, watching
 from monitor.judging.forecast import NOTHING, Cost
 from monitor.judging.marking import score_answers
@@ -26,7 +30,7 @@ from monitor.site import Site
 from monitor.stats.baseline import PILOT_REPEATS, UnknownVariationError
 from monitor.stats.moments import Moments
 from monitor.stats.spec import POINTS, GapTooSmallError
-from monitor.store import answers, judgements, runs, verdicts
+from monitor.store import answers, audit, judgements, runs, verdicts
 
 # The provider has a state of the day; the baseline should not rest on a single one.
 BATCHES = 4
@@ -127,7 +131,7 @@ def pin(app: App, site: Site, run: Run, by: str) -> tuple[Baseline, Prospect]:
         if site.judging is not None:
             # The first run against it has them judged.
             watching.pin(connection, run.id, site.scorable, site.judging.canaries)
-        return runs.pin(connection, run, app.place.now(), by), outlook
+        return _pinned(app, connection, run, by, "baseline pin"), outlook
 
 
 def outlook_of(app: App, site: Site, run_id: str) -> Prospect | None:
@@ -154,11 +158,29 @@ async def _next(app: App, site: Site, run: Run) -> Collected:
     now = app.place.now()
     with app.place.database.write() as connection:
         run = runs.finish(connection, run, now)
-        baseline = runs.pin(connection, run, now, by)
         texts = answers.distinct_texts(connection, run.id, Phase.MAIN)
+        baseline = _pinned(app, connection, run, by, "baseline collect")
     events.collected(run, pinned=True)
     same = not site.local and identical(texts)
     return Collected(site, run, baseline, outlook, goals[0], not spread, same, weak)
+
+
+def _pinned(app: App, connection: Connection, run: Run, by: str, action: str) -> Baseline:
+    """Make a run the baseline, and note in the audit log which one it takes the place of."""
+    now = app.place.now()
+    earlier = runs.current_baseline(connection, run.target, run.suite)
+    baseline = runs.pin(connection, run, now, by)
+    _replace(app, connection, baseline)
+    audit.append(
+        connection,
+        who=by,
+        via="command",
+        action=action,
+        subject=f"{run.target} · {run.suite}",
+        detail={"run": run.id, "instead_of": earlier.run_id if earlier is not None else None},
+        now=now,
+    )
+    return baseline
 
 
 async def _answers(app: App, site: Site, run: Run, repeats: int) -> None:
@@ -364,3 +386,9 @@ def _batches(pilot: int, goal: int, count: int) -> list[int]:
         return [goal]
     steps = [pilot + round((goal - pilot) * i / (count - 1)) for i in range(count)]
     return sorted(set(steps))
+
+
+def _replace(app: App, connection: Connection, pinned: Baseline) -> None:
+    """What was open against an earlier baseline is over."""
+    office = Office(app.config, app.channels, pinned.pinned_at, app.new_id)
+    opening.replaced(connection, office, pinned.target, pinned.suite, pinned.pinned_by)

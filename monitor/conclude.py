@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy.engine import Connection
-
-from alerts.alert import Alert, Example
-from alerts.route import route
-from monitor import grading, notify
+from alerts.alert import Alert
+from alerts.channel import Picture
+from monitor import fallen, grading, notify
 from monitor.app import App
 from monitor.decide import words
 from monitor.decide.state import Evidence, Step, Wait
@@ -20,17 +18,17 @@ from monitor.decide.week import missing_share
 from monitor.domain.judging import Judged
 from monitor.domain.run import Phase, Run, RunKind, RunState
 from monitor.domain.verdict import Level, Stage, Verdict
+from monitor.incidents import hooks, opening, verification
+from monitor.incidents.office import Office
+from monitor.incidents.telling import send
 from monitor.judging import telling
 from monitor.logs import events
 from monitor.setting import Setting, decided
 from monitor.site import Site
-from monitor.stats.moments import Moments
 from monitor.stats.paired import new_case_se
 from monitor.stats.spec import POINTS
-from monitor.store import answers, outbox, runs, verdicts
+from monitor.store import answers, runs, verdicts
 
-# Cases that an alert shows, where it may show any.
-SHOWN_CASES = 5
 # Decisions that are looked through for what people were told of a judge before.
 WEEKS = 20
 
@@ -49,6 +47,7 @@ def conclude(
     cause = said.causes[0].cause.value if said.causes else None
     new = Decided(run.slot or now, said.level, said.stage, taken.clear, cause)
     alerts: list[Alert] = []
+    drawn = _trend(app, run, setting, said, taken)
     with app.place.database.write() as connection:
         earlier = [decided(one) for one in verdicts.of_run(connection, run.id)]
         before = [
@@ -56,17 +55,48 @@ def conclude(
         ]
         verdict_id = verdicts.add(connection, said, taken.clear, now)
         told = transition(setting.past, earlier, new) if run.kind is RunKind.WEEK else None
+        previous = notify.previous_level(setting.past, earlier)
+        office = Office(app.config, app.channels, now, app.new_id)
         if told is not None:
-            previous = notify.previous_level(setting.past, earlier)
-            fallen = _fallen(app, connection, run, setting, evidence) if app.show_cases and said.level in BAD else ()
-            alerts.append(notify.alert(app.new_id(now), said, told, setting.alert, previous, following.due_at, fallen))
+            cases = fallen.examples(app, connection, run, setting, evidence) if said.level in BAD else ()
+            alert = notify.alert(app.new_id(now), said, told, setting.alert, previous, following.due_at, cases)
+            lacks = fallen.shortfall(app, setting, evidence, said)
+            news = opening.News(alert, verdict_id, told.reason, told.eases, lacks, drawn)
+            alerts.append(opening.tell(connection, office, news))
         if run.kind is RunKind.WEEK and judged is not None:
-            alerts += telling.of_judges(app.new_id, said, judged, before, now)
-        for alert in alerts:
-            outbox.enqueue(connection, alert.to_json(), verdict_id, route(alert, app.channels, now).channels, now)
+            about_judges = telling.of_judges(app.new_id, said, judged, before, now)
+            alerts += [send(connection, office, alert, verdict_id=verdict_id)[0] for alert in about_judges]
+        if run.kind is RunKind.WEEK and said.stage is not Stage.WAITING:
+            hooks.changed(connection, office, verdicts.get(connection, verdict_id), previous)
         runs.save(connection, following)
+        if run.kind is RunKind.VERIFY and following.state is RunState.DONE:
+            verification.conclude(connection, office, run, said)
     events.decided(following, said, alerts)
     return following, said
+
+
+def _trend(app: App, run: Run, setting: Setting, said: Verdict, taken: Step) -> Picture | None:
+    """The weeks until now as a picture, where people may be told of this one.
+
+    Drawn before anything is written: it takes a while, and a verdict does not wait for a picture that cannot be drawn.
+    """
+    matters = said.level in BAD or setting.alert is not None
+    if run.kind is not RunKind.WEEK or taken.stage is Stage.WAITING or not app.channels or not matters:
+        return None
+    from monitor.picture import WEEKS, point, trend
+
+    with app.place.database.read() as connection:
+        weeks = verdicts.weekly(connection, run.target, run.suite, run.slot or app.place.now(), run.baseline_id)
+    points = [point(week.slot, week.payload) for week in weeks[1 - WEEKS :] if week.slot is not None]
+    points.append(point(run.slot or app.place.now(), said.as_json()))
+    limits = (said.thresholds.investigate, said.thresholds.rollback)
+    if said.thresholds.unit == "percent":
+        limits = (limits[0] * (said.baseline_score or 0.0), limits[1] * (said.baseline_score or 0.0))
+    try:
+        return trend(f"{run.target} · {run.suite}", points, limits)
+    except (OSError, RuntimeError, ValueError) as error:
+        events.no_picture(run, error)
+        return None
 
 
 def _following(app: App, run: Run, taken: Step, now: datetime) -> Run:
@@ -161,31 +191,6 @@ def _advised(setting: Setting, taken: Step) -> Step:
     if not undecided or setting.prospect is None or not silent(setting.past, weeks=1):
         return taken
     return replace(taken, reasons=(*taken.reasons, words.would_do(setting.prospect.cap, setting.prospect.cases)))
-
-
-def _fallen(app: App, connection: Connection, run: Run, setting: Setting, evidence: Evidence) -> tuple[Example, ...]:
-    """The cases that fell most, with an answer from then and from now."""
-    if setting.moments is None or setting.baseline is None:
-        return ()
-    then: Moments = evidence.baseline
-    paired = (then.n > 0) & (evidence.main.n > 0)
-    fall = [float(d) if p else 0.0 for d, p in zip(then.mean - evidence.main.mean, paired, strict=True)]
-    worst: Sequence[int] = sorted(range(len(fall)), key=lambda i: -fall[i])[:SHOWN_CASES]
-    found = []
-    for i in (i for i in worst if fall[i] > 0):
-        case = setting.cases[i]
-        found.append(
-            Example(
-                case=case.id,
-                input=case.question,
-                expected=" | ".join(case.acceptable) or None,
-                answer_before=answers.one_text(connection, setting.baseline.run_id, case.id),
-                answer_now=answers.one_text(connection, run.id, case.id),
-                score_before=float(min(1.0, max(0.0, then.mean[i]))),
-                score_now=float(evidence.main.mean[i]),
-            )
-        )
-    return tuple(found)
 
 
 def identical(texts: Mapping[str, tuple[int, int]]) -> bool:

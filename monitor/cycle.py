@@ -65,6 +65,8 @@ def start(app: App, site: Site, run: Run) -> Run:
     with app.place.database.write() as connection:
         runs.remember_suite(connection, site.suite, now)
         found = runs.current_baseline(connection, site.compared_with, site.suite.name)
+        # What serves after a rollback is measured by the baseline of what failed.
+        against = run.baseline_id if run.kind is RunKind.VERIFY else found.id if found else None
         begun = replace(
             run,
             state=RunState.RUNNING,
@@ -74,7 +76,7 @@ def start(app: App, site: Site, run: Run) -> Run:
             finished_at=None,
             suite_fingerprint=site.suite.fingerprint,
             target_fingerprint=site.fingerprint,
-            baseline_id=found.id if found else None,
+            baseline_id=against,
             requested_model=site.requested_model,
         )
         runs.save(connection, begun)

@@ -61,14 +61,28 @@ def restore_database(
     json: AsJson = False,
 ) -> None:
     """Write a backup into the configured database, SQLite or PostgreSQL, which must be empty or absent."""
+    from monitor import wiring
     from monitor.config.outputs import database_url
+    from monitor.store import audit
     from monitor.store.backup import restore
     from monitor.store.database import connect
 
     url = database_url(session.load(config), os.environ)
     done = restore(file, url, _watch)
     database = connect(url, create=False)
-    database.close()
+    try:
+        with database.write() as connection:
+            audit.append(
+                connection,
+                who=session.user(),
+                via="command",
+                action="db restore",
+                subject=file.name,
+                detail={"revision": done.revision, "bytes": done.size, "rows": done.rows},
+                now=wiring.clock(),
+            )
+    finally:
+        database.close()
     _tell(done, file, f"{file} is restored into {database.describe()}", as_json=json)
 
 

@@ -23,7 +23,7 @@ from urllib.request import urlopen
 
 import typer
 
-from monitor import session, show, wiring
+from monitor import session, show, ways, wiring
 from monitor.config.load import load_config
 from monitor.exits import FAILED
 from monitor.inbox import Inbox, inbox
@@ -150,7 +150,7 @@ async def _week(app: App, *, slot: datetime, number: int) -> None:
         level = one.verdict.level.value
         text = f"Week {number:2} · {slot:%d %b} · {level.upper():12} {show.scores(payload)}"
         show.line(text, colour=show.COLOURS[level])
-    await deliver_due(app.place.database, wiring.channels(app.config, os.environ), wiring.clock, _FOR_DELIVERY)
+    await deliver_due(app.place.database, ways.channels(app.config, os.environ), wiring.clock, _FOR_DELIVERY)
 
 
 def _print_new(box: Inbox) -> None:

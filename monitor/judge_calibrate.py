@@ -34,7 +34,7 @@ from monitor.judging.seat import Sitting
 from monitor.judging.setup import Judging
 from monitor.setting import barred
 from monitor.site import Site
-from monitor.store import answers, calibrations
+from monitor.store import answers, audit, calibrations
 
 PURPOSE = "calibrate"
 SEED = 20  # of the resamples: the same labels give the same intervals
@@ -190,6 +190,16 @@ def _store(app: App, site: Site, labels: Sequence[Label], rubrics: Sequence[OfPa
                 if one.stands is None
                 for judge, found in _each(one)
             ],
+        )
+        detail = {one.rubric: sum(label.rubric == one.rubric for label in labels) for one in rubrics}
+        audit.append(
+            connection,
+            who=by,
+            via="command",
+            action="judge calibrate",
+            subject=suite,
+            detail={"labels": detail},
+            now=now,
         )
 
 

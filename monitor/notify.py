@@ -35,8 +35,8 @@ def alert(
         previous_verdict=previous.value if previous else None,
         score=said.score,
         baseline_score=said.baseline_score,
-        drop=_drop(said.drop),
-        confirmation=_drop(said.confirmation),
+        drop=drop_of(said.drop),
+        confirmation=drop_of(said.confirmation),
         thresholds=Thresholds(said.thresholds.investigate, said.thresholds.rollback, said.thresholds.unit),
         since=bad_since,
         slot=said.slot,
@@ -112,7 +112,8 @@ def _spanned(when: Sequence[datetime]) -> str:
     return first if len(when) == 1 else f"from {first} to {last}"
 
 
-def _drop(interval: Interval | None) -> Drop | None:
+def drop_of(interval: Interval | None) -> Drop | None:
+    """An interval as alerts and events have it."""
     return None if interval is None else Drop(interval.points, interval.low, interval.high, interval.confidence)
 
 

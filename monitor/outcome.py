@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitor import errors, process, show, wiring
+from monitor import errors, process, show, ways
 from monitor.config.secrets import SecretError
 from monitor.exits import FAILED, OF_VERDICT, PASS
 
@@ -55,16 +55,18 @@ def code(done: Round, *, as_verdict: bool) -> int:
 async def _deliver(app: App, said: set[str]) -> None:
     """Send what is due; a database error that a site has met and that was `said` is not said again."""
     from monitor.delivery import deliver_due
+    from monitor.incidents.calls import HookObserver
     from monitor.store.database import DatabaseError
 
     try:
-        ways = wiring.channels(app.config, os.environ)
+        office = ways.office(lambda: app.config, app.place.now, app.new_id)
+        found = ways.everything(app.config, os.environ, app.place.database, office)
     except SecretError as error:
         # What was measured is stored and counts; the alerts wait until the secret is there.
         show.line(f"Alerts wait in the database: {error}", colour="yellow", err=True)
         return
     try:
-        sent = await deliver_due(app.place.database, ways, app.place.now, DELIVER_FOR)
+        sent = await deliver_due(app.place.database, found, app.place.now, DELIVER_FOR, HookObserver(office))
     except DatabaseError as error:
         if errors.message(error) not in said:
             raise

@@ -19,6 +19,8 @@ from monitor.decide.state import Step
 from monitor.decide.week import shown
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Level, Stage
+from monitor.incidents import chores
+from monitor.incidents.office import Office
 from monitor.logs import events
 from monitor.replay.runner import RunInterruptedError
 from monitor.schedule import Look
@@ -78,7 +80,7 @@ async def run_due(app: App) -> Round:
         f"{target} · {suite}: {why}" for (target, suite), why in looked.idle.items() if (target, suite) in app.sites
     ]
     weeks = [(site.name, _week(app, site, now)) for site in app.scheduled if (site.target, site.suite.name) in due]
-    asked = [run for run in looked.due if run.kind is RunKind.AD_HOC]
+    asked = [run for run in looked.due if run.kind in (RunKind.AD_HOC, RunKind.VERIFY)]
     found, broken = await _together([*weeks, *((site.name, _asked(app, site, run)) for site, run in _at(app, asked))])
     collected = []
     # Its due time has passed, so the next round tries again; weeks that were measured are told all the same.
@@ -89,6 +91,8 @@ async def run_due(app: App) -> Round:
         broken += [one for one in stopped if not isinstance(one.error, collect.CollectError)]
     done = _round(app, [one for one in found if one is not None], broken, tuple(collected), tuple(idle), tuple(failed))
     _tell_unstarted(app, looked, done.broken)
+    # Last, so that what a run has just told is not repeated.
+    chores.do(app.place.database, Office(app.config, app.channels, app.place.now(), app.new_id))
     due_sites = {f"{run.target} · {run.suite}" for run in looked.due}
     return replace(done, unstarted=tuple(sorted({one.site for one in done.broken} & due_sites)))
 
@@ -167,7 +171,7 @@ async def _week(app: App, site: Site, now: datetime) -> Done | None:
 
 
 async def _asked(app: App, site: Site, run: Run) -> Done:
-    """A replay that was asked for by the API: every stage at once, and no alert."""
+    """A replay that was asked for by the API, or that verifies a rollback: every stage at once, and no alert."""
     return await cycle.take_up(app, site, replace(run, state=RunState.RUNNING), patient=False)
 
 

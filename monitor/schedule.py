@@ -15,7 +15,7 @@ from monitor.decide.due import ON_TIME, Agenda, Timetable, agenda
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.logs import events
 from monitor.standing import CLOCKS_DIFFER
-from monitor.store import outbox, runs
+from monitor.store import incidents, outbox, runs
 from monitor.store.database import Database
 
 Pair = tuple[str, str]
@@ -43,6 +43,7 @@ class _Plan:
     """What one reading of the database has found: rows to write, runs that are over without having begun."""
 
     timetable_is_new: bool
+    retired: dict[str, datetime]
     agendas: dict[Pair, Agenda]
     unfinished: tuple[Run, ...]
     overtaken: tuple[Run, ...]
@@ -96,7 +97,8 @@ def _plan(connection: Connection, config: Config, timetable: Timetable, now: dat
     pinned = runs.first_pinned(connection)
     catch_up = config.schedule.catch_up
     agendas = {}
-    for pair in config.production:
+    retired = incidents.retired(connection, [target for target, _ in config.production])
+    for pair in [pair for pair in config.production if pair[0] not in retired]:
         last = newest.get(pair)
         since = watched
         if pair not in newest:
@@ -109,7 +111,7 @@ def _plan(connection: Connection, config: Config, timetable: Timetable, now: dat
         agendas[pair] = found if take else replace(found, due=None)
         newest[pair] = found.due or last
     overtaken = tuple(r for r in unfinished if _overtaken(r, newest.get((r.target, r.suite))))
-    return _Plan(not same, agendas, unfinished, overtaken)
+    return _Plan(not same, retired, agendas, unfinished, overtaken)
 
 
 def _known(connection: Connection, pair: Pair, last: datetime | None, now: datetime) -> set[datetime]:
@@ -176,6 +178,10 @@ def _sorted(
     scheduled = set(plan.agendas)
     known = set(config.pairs)
     idle = {pair: found.reason for pair, found in plan.agendas.items()}
+    for target, suite in config.production:
+        if target in plan.retired:
+            since = f"{plan.retired[target]:%Y-%m-%d}"
+            idle[target, suite] = f"it was rolled back on {since}, and is measured again once a baseline is pinned"
     due: list[Run] = []
     times: list[datetime] = []
     for run in unfinished:
@@ -205,4 +211,4 @@ def _ours(run: Run) -> bool:
     """Whether the schedule goes on with it: not with a replay, or a baseline, that a person has under way."""
     if run.kind is RunKind.AD_HOC:
         return run.requested_by is not None
-    return run.kind is RunKind.WEEK or run.state is RunState.WAITING
+    return run.kind in (RunKind.WEEK, RunKind.VERIFY) or run.state is RunState.WAITING

@@ -12,7 +12,7 @@ from monitor.domain.case import Case
 from monitor.domain.run import Baseline, Phase, Run, RunKind
 from monitor.site import Site
 from monitor.stats.moments import Moments
-from monitor.store import answers, calibrations, runs, verdicts
+from monitor.store import answers, calibrations, incidents, runs, verdicts
 
 # With fewer cases in common a comparison would be about another test set.
 LEAST_COMMON_SHARE = 0.5
@@ -39,6 +39,9 @@ def set_up(app: App, site: Site, run: Run) -> Setting:
         weeks: list[verdicts.StoredVerdict] = []
         if run.kind is RunKind.WEEK and run.slot is not None:
             weeks = verdicts.weekly(connection, run.target, run.suite, run.slot, run.baseline_id)
+            # What was decided before an incident came to its end is settled.
+            settled = incidents.last_closed(connection, run.target, run.suite)
+            weeks = [week for week in weeks if settled is None or week.decided_at > settled]
     past = tuple(decided(week) for week in weeks)
     alert = opened(past)
     if baseline is None:

@@ -7,25 +7,19 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from monitor.config.fields import Secret
 from monitor.config.outputs import database_url
 from monitor.config.secrets import SecretError, resolve, resolve_at
 from monitor.store.database import Database, connect, open_database
 
 # What only some verbs need is imported where it is made, because `gate` has to answer quickly.
 if TYPE_CHECKING:
-    from alerts.channel import Channel
-    from alerts.channels.slack import SlackSettings
-    from alerts.channels.slack_socket import SocketSettings
     from monitor.app import App
     from monitor.config.judges import JudgeConfig
     from monitor.config.models import Config, SuiteConfig, TargetConfig
-    from monitor.config.slack import Slack
     from monitor.deadman import Deadman, Silent
     from monitor.domain.case import Case, Suite
     from monitor.grading import Grader
@@ -190,8 +184,8 @@ def build(
         config=config,
         place=Workplace(database, clock, stop or asyncio.Event(), watch),
         sites=sites,
-        channels=tuple(channel_names(config)),
-        show_cases=config.alerts.slack is not None and config.alerts.slack.show_cases,
+        channels=config.alerts.channels,
+        show_cases=config.alerts.show_cases,
         month=Month(config.budget.usd_per_month, spent),
         new_id=new_id,
         left_out=left_out,
@@ -309,68 +303,6 @@ def judge_price(table: JudgeConfig, prompt: str) -> Pricer:
     if rates is None:
         return Pricer(None, None, most, sent)
     return Pricer(rates.input, rates.output, most, sent, rates.cached_input)
-
-
-def channel_names(config: Config) -> list[str]:
-    """The configured ways out."""
-    return ["slack"] if config.alerts.slack is not None else []
-
-
-def channels(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
-    """The configured ways out, with their secrets; raises SecretError. `slack-fallback` is none that alerts choose."""
-    return _slack(config, environ)
-
-
-def _slack(config: Config, environ: Mapping[str, str]) -> dict[str, Channel]:
-    """Slack, and the channel that is read instead where it cannot be reached."""
-    table = config.alerts.slack
-    if table is None:
-        return {}
-    from alerts.channels.slack import FALLBACK, NAME, SlackChannel
-    from alerts.message_buttons import NO_BUTTONS
-
-    settings = slack_settings(config, table, environ)
-    ways: dict[str, Channel] = {NAME: SlackChannel(settings)}
-    if table.fallback_channel is not None:
-        other = replace(settings, channel=table.fallback_channel, stands_in=table.channel, powers=NO_BUTTONS)
-        ways[FALLBACK] = SlackChannel(other)
-    return ways
-
-
-def slack_settings(config: Config, table: Slack, environ: Mapping[str, str]) -> SlackSettings:
-    """Where Slack is posted to, with its secrets; raises SecretError."""
-    from alerts.channels.slack import SlackSettings
-    from alerts.message_buttons import Powers
-
-    try:
-        return SlackSettings(
-            token=_slack_secret(config, table, "token", environ),
-            channel=table.channel,
-            webhook_url=_slack_secret(config, table, "webhook_url", environ),
-            base_url=table.base_url,
-            show_cases=table.show_cases,
-            mention=table.mention,
-            powers=Powers(table.hears, table.hears and bool(table.approvers)),
-        )
-    except ValueError as error:
-        # What a reference led to is no token or address: whoever holds the secret has to look at it.
-        raise SecretError(str(error)) from None
-
-
-def slack_socket(config: Config, environ: Mapping[str, str]) -> SocketSettings | None:
-    """How to listen for what people press; None where the configuration has no app_token. Raises SecretError."""
-    table = config.alerts.slack
-    if table is None or table.app_token is None:
-        return None
-    from alerts.channels.slack_socket import SocketSettings
-
-    token = resolve_at(config, ("alerts", "slack", "app_token"), table.app_token, environ)
-    return SocketSettings(token, table.base_url)
-
-
-def _slack_secret(config: Config, table: Slack, key: str, environ: Mapping[str, str]) -> str | None:
-    reference: Secret | None = getattr(table, key)
-    return None if reference is None else resolve_at(config, ("alerts", "slack", key), reference, environ)
 
 
 def deadman(config: Config, environ: Mapping[str, str]) -> Deadman | Silent:

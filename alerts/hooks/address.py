@@ -42,9 +42,8 @@ def fault(ip: IPv4Address | IPv6Address | str) -> str | None:
     address = ip_address(ip) if isinstance(ip, str) else ip
     if isinstance(address, IPv6Address):
         address = IPv6Address(int(address))  # without its zone, which would keep it from being compared
-        inner = _embedded(address)
-        if inner is not None:
-            return fault(inner)
+        if address.ipv4_mapped is not None:
+            return fault(address.ipv4_mapped)
     if address in _METADATA:
         return "an address where a cloud keeps its metadata"
     for network, why in _REFUSED.items():
@@ -67,13 +66,6 @@ def host_fault(host: str) -> str | None:
         return fault(IPv6Address(host))
     except ValueError:
         return "not an address"
-
-
-def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that is meant itself: mapped (::ffff:a.b.c.d), or in the old form (::a.b.c.d)."""
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return IPv4Address(int(address)) if 1 < int(address) < 2**32 else None
 
 
 def _fault_of_6(address: IPv6Address) -> str | None:

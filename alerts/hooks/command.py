@@ -11,51 +11,22 @@ import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from pathlib import Path
 from typing import cast
 
 from alerts.channel import TransportError
+from alerts.hooks.settings import PLACEHOLDER, CommandSettings
 from alerts.text import clean
 
-PLACEHOLDERS = ("target", "fallback", "action", "hook", "expires_at")
 LARGEST = 64 * 1024  # bytes of output that are kept, the last ones
 _PASSED_ON = ("PATH", "LANG", "HOME")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LINGER = 1.0  # seconds that are left to a program's children to finish writing, once it has ended itself
 _REAP = 5.0  # seconds for the kernel to hand over a killed program
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _INSTANT = re.compile(r"[0-9][0-9T:.+Z-]{0,39}")
 _SCARCE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
-
-
-@dataclass(frozen=True, slots=True)
-class CommandSettings:
-    """What to run; ValueError names every fault at once.
-
-    In each argument {target}, {fallback}, {action}, {hook} and {expires_at} are replaced; other braces are themselves.
-    `timeout` and `grace` are in seconds: at the one the process group is asked to end, after the other it is killed.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    timeout: float = 600.0
-    grace: float = 5.0
-
-    def __post_init__(self) -> None:
-        place = f"hooks.{self.name}.command"
-        faults = [f"{place} is empty"] if not self.command or not self.command[0] else []
-        faults += [f"{place}[{i}] holds a NUL" for i, part in enumerate(self.command) if "\0" in part]
-        if self.command and _PLACEHOLDER.search(self.command[0]):
-            faults.append(f"{place}[0] must be a program, without a placeholder")
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        for i, part in enumerate(self.command):
-            unknown = [name for name in _PLACEHOLDER.findall(part) if name not in PLACEHOLDERS]
-            faults += [f"{place}[{i}]: {{{name}}} is unknown; known are {known}" for name in unknown]
-        if not (self.timeout > 0 and self.grace >= 0):
-            faults.append(f"{place}: the time-out must be more than 0 s, and its grace no less than 0 s")
-        if faults:
-            raise ValueError("; ".join(faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +49,8 @@ class Ended:
 class CommandRunner:
     """Runs the program of one hook. Of `environ` it sees PATH, LANG and HOME, and HELDOUT_HOOK_ID and _ACTION besides.
 
-    It gets the event on its standard input, starts in `/`, and leads a session and process group of its own, of which
-    nothing is left in the end: what shall go on has to be started as a service.
+    It gets the event on its standard input, starts in `/`, and leads a session of its own, of which nothing is left in
+    the end: what shall go on, or needs more than the daemon's sandbox allows, has to be a service of its own.
     """
 
     def __init__(self, settings: CommandSettings, environ: Mapping[str, str]) -> None:
@@ -127,15 +98,17 @@ class CommandRunner:
         if expires_at is None:
             return
         try:
-            expired = datetime.fromisoformat(str(expires_at)).astimezone(UTC) <= now
+            moment = datetime.fromisoformat(str(expires_at))
         except ValueError:
-            raise self._unusable("no instant that it expires at") from None
-        if expired:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise self._unusable("no instant that it expires at")
+        if moment <= now:
             raise self._unusable(f"a request that expired at {expires_at}")
 
     def _filled(self, part: str, data: Mapping[str, object]) -> str:
         """One argument, whatever its values hold; none of them can begin an option."""
-        return _PLACEHOLDER.sub(lambda found: self._value(found[1], data), part)
+        return PLACEHOLDER.sub(lambda found: self._value(found[1], data), part)
 
     def _value(self, name: str, data: Mapping[str, object]) -> str:
         value = data.get(name)
@@ -176,7 +149,7 @@ class CommandRunner:
             return Ended(False, code, output, False, None, f"{self._who} {how}{last}")
         return self._by_its_words(watcher.out, output, fallback)
 
-    def _by_its_words(self, out: bytes, output: str, fallback: str | None) -> Ended:
+    def _by_its_words(self, out: bytearray, output: str, fallback: str | None) -> Ended:
         said = _result(out)
         if said is None:
             return Ended(True, 0, output, False, fallback, f"{self._who} ended with status 0")
@@ -203,9 +176,9 @@ class _Watcher(asyncio.SubprocessProtocol):
         self.over = asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        for kept in (self.out, self.both) if fd == 1 else (self.both,):
-            kept += data
-            del kept[:-LARGEST]
+        self.both = (self.both + data)[-LARGEST:]
+        if fd == 1:
+            self.out = (self.out + data)[-LARGEST:]
 
     def process_exited(self) -> None:
         self.exited.set()
@@ -215,12 +188,13 @@ class _Watcher(asyncio.SubprocessProtocol):
 
 
 async def _end(transport: asyncio.SubprocessTransport, watcher: _Watcher) -> None:
-    """Kill what is left of the process group, wait until the program is reaped, and close the pipes.
+    """Kill what is left of the session, wait until the program is reaped, and close the pipes.
 
     In this order: a transport that is closed first reaps the program itself, and asyncio's own watcher, which finds it
     gone, then complains on standard error.
     """
     _signal(transport, signal.SIGKILL)
+    _kill_session(transport.get_pid())
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REAP):
@@ -232,6 +206,16 @@ async def _end(transport: asyncio.SubprocessTransport, watcher: _Watcher) -> Non
 def _signal(transport: asyncio.SubprocessTransport, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(transport.get_pid(), number)
+
+
+def _kill_session(leader: int) -> None:
+    """Kill what has left the group and is in the session still, such as the jobs of a shell with `set -m`."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # After the program's name in brackets: state, parent, group, session.
+            fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            if int(fields[3]) == leader:
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def _signal_name(number: int) -> str:
@@ -247,7 +231,7 @@ def _data(body: bytes) -> Mapping[str, object]:
     return data if isinstance(data, dict) else {}
 
 
-def _result(out: bytes) -> Mapping[str, object] | None:
+def _result(out: bytearray) -> Mapping[str, object] | None:
     """What the last line of standard output says, where it says `done` or `failed` as the API's result does."""
     lines = out.decode("utf-8", "replace").strip().splitlines()
     try:
@@ -262,5 +246,5 @@ def _name_in(data: Mapping[str, object], key: str) -> str | None:
     return value if isinstance(value, str) and _NAME.fullmatch(value) else None
 
 
-def _shown(output: bytes) -> str:
+def _shown(output: bytearray) -> str:
     return clean(output.decode("utf-8", "replace"))

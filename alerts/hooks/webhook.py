@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
 
 from standardwebhooks import Webhook
 
 from alerts.channel import TransportError
-from alerts.hooks.address import host_fault
+from alerts.hooks.settings import WebhookSettings
 from alerts.retry_after import http_date, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -26,8 +22,6 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
     from aiohttp.abc import AbstractResolver
 
-_PREFIX = "whsec_"
-_BYTES = (24, 64)  # of a secret: the standard's bounds
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}")  # without a full stop, which separates what is signed
 _LARGEST = 64 * 1024  # bytes of an answer that are read: nothing in it matters, but a connection can be used again
 _DRAIN = 1.0  # seconds for them, once the status has said all there is to say
@@ -38,33 +32,6 @@ _PASSING = frozenset({408, 421, 425, 429})
 
 class GoneError(TransportError):
     """410: the receiver wants no more events, so that its hook is to be switched off until somebody acts."""
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookSettings:
-    """Where to send and how to sign; ValueError names every fault at once, and no part of a secret.
-
-    `secret` is `whsec_` and base64 of 24 to 64 bytes; several, separated by spaces, while it is rotated: each signs.
-    The path of `url` may be a secret too: only its host is ever shown. `timeout` is in seconds, over everything.
-    """
-
-    name: str
-    url: str = field(repr=False)
-    secret: str = field(repr=False)
-    timeout: float = 20.0
-
-    def __post_init__(self) -> None:
-        faults = [f"hooks.{self.name}.url {fault}" for fault in _url_faults(self.url)]
-        faults += [f"hooks.{self.name}.secret {fault}" for fault in _secret_faults(self.secret)]
-        if not self.timeout > 0:
-            faults.append(f"hooks.{self.name}: the time-out must be more than 0 s")
-        if faults:
-            raise ValueError("; ".join(faults))
-
-    @property
-    def place(self) -> str:
-        """The host, with its port where one is given: what may be shown of the address."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +134,7 @@ class WebhookSender:
         except _failures():
             pass
         finally:
-            response.close() if not response.content.at_eof() else response.release()
+            response.release()  # which closes the connection where there is more to come
         return response.status, response.headers
 
     def _unreachable(self, error: Exception) -> TransportError:
@@ -229,37 +196,3 @@ def _failures() -> tuple[type[Exception], ...]:
     from aiohttp import ClientError
 
     return (ClientError, OSError, ValueError)
-
-
-def _url_faults(url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return ["is no address"]
-    if parts.scheme not in ("http", "https") or not host:
-        return ["must be an http or https address"]
-    if not url.isascii() or not url.isprintable() or " " in url:
-        return ["holds a space or another character that an address writes as %…, or a name as xn--…"]
-    fault = host_fault(host)
-    return [f"names {host}, {fault}"] if fault else []
-
-
-def _secret_faults(secret: str) -> list[str]:
-    if not secret.split():
-        return ["is empty"]
-    return list(dict.fromkeys(fault for part in secret.split() if (fault := _secret_fault(part)) is not None))
-
-
-def _secret_fault(secret: str) -> str | None:
-    key: bytes | None = None
-    if secret.startswith(_PREFIX):
-        coded = secret.removeprefix(_PREFIX)
-        with contextlib.suppress(binascii.Error, ValueError):
-            key = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
-    how = (
-        f'must be {_PREFIX} and base64 of {_BYTES[0]} to {_BYTES[1]} bytes: echo "{_PREFIX}$(openssl rand -base64 32)"'
-    )
-    if key is None:
-        return how
-    return None if _BYTES[0] <= len(key) <= _BYTES[1] else f"holds {len(key)} bytes; it {how}"

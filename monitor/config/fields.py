@@ -137,6 +137,16 @@ def _web_address(value: str) -> str:
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
+def _mail_address(value: str) -> str:
+    from alerts.channels.email_settings import mailbox
+
+    mailbox(value)
+    return value
+
+
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+
+
 def _reason(error: OSError | ValueError) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 

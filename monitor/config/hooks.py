@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from alerts.hooks.settings import PLACEHOLDER, PLACEHOLDERS
 from monitor.config.faults import no_such
 from monitor.config.fields import Duration, PositiveDuration, Secret, Text, WebAddress
 from monitor.config.places import Finding
 from monitor.config.tables import Table
 
 _DAY, _QUARTER = timedelta(hours=24), timedelta(hours=6)
-PLACEHOLDERS = ("target", "fallback", "action", "hook", "expires_at")
 
 
 class HookConfig(Table):
@@ -82,7 +81,7 @@ def _way(place: tuple[str, str], table: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _placeholders(place: tuple[str | int, ...], part: str) -> Iterator[Finding]:
-    for found in re.findall(r"\{([^{}]*)\}", part):
+    for found in PLACEHOLDER.findall(part):
         if found not in PLACEHOLDERS:
             known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             yield place, f"unknown placeholder; the known ones are {known}"

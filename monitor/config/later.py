@@ -12,7 +12,6 @@ NOT_YET = "not in this version"
 _TABLES = ("reports",)
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("targets", "*"): ("fallback", "compare_with"),
-    ("alerts",): ("email",),
 }
 
 

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from monitor.config.fields import (
     Count,
     Duration,
+    Flag,
     InputFile,
     InputFolder,
+    MailAddress,
     NotNegative,
     Positive,
     Prompt,
@@ -206,11 +208,38 @@ def _an_hour(value: timedelta) -> timedelta:
     return value
 
 
+def _each_once(to: tuple[str, ...]) -> tuple[str, ...]:
+    if len({address.casefold() for address in to}) < len(to):
+        raise ValueError("names an address twice")
+    return to
+
+
+class Email(Table):
+    """`[alerts.email]`: who is written to, from which address, and the reference to the server's address."""
+
+    to: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=20), AfterValidator(_each_once)]
+    sender: Annotated[MailAddress, Field(alias="from")]
+    smtp: Secret
+    show_cases: Flag = False
+
+
 class Alerts(Table):
     """`[alerts]`. A rollback that nobody has acknowledged is told again every `repeat_every`."""
 
     repeat_every: Annotated[Duration, AfterValidator(_an_hour)] = timedelta(hours=24)
     slack: Slack | None = None
+    email: Email | None = None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the ways out."""
+        ways = {"slack": self.slack, "email": self.email}
+        return tuple(name for name, table in ways.items() if table is not None)
+
+    @property
+    def show_cases(self) -> bool:
+        """Whether any of them may show the texts of cases."""
+        return any(way is not None and way.show_cases for way in (self.slack, self.email))
 
 
 class Deadman(Table):

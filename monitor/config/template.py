@@ -200,6 +200,27 @@ ALERTS = """
 # fallback_after = "15m"
 # Inputs and answers may be private: without this, alerts name cases by their ids only.
 # show_cases = false
+# By mail too, or instead: SMTP_URL is smtp://user:password@host:587 (encrypted by STARTTLS) or smtps://user:password@host.
+# [alerts.email]
+# to = ["oncall@example.com"]
+# from = "heldout@example.com"
+# smtp = { env = "SMTP_URL" }
+# show_cases = false
+
+# What asks deployment tooling to roll back or retrain, at a confirmed drop of rollback's size. No default.
+# [hooks.deploy]
+# "rollback", "retrain", or "verdict" (told of every change, asked for nothing).
+# on = "rollback"
+# A signed request (Standard Webhooks 1.0), or instead of both: command = ["/usr/local/bin/rollback", "{target}"]
+# url = "https://deploy.example.com/rollback"
+# secret = { env = "HOOK_SECRET" }
+# "approve": a person says yes, in Slack, on the page or by command; "auto": the guard alone decides; "off".
+# mode = "approve"
+# For all targets, unless `targets` lists some.
+# targets = []
+# So long a request is wanted (6h with mode "auto"), and so long after one that was done there is no other.
+# expires = "24h"
+# cooldown = "24h"
 
 # An address that is told of the start and end of each round of runs (as Healthchecks.io gives one out), so that someone
 # hears of it when heldout itself is dead. No default.

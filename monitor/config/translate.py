@@ -17,6 +17,7 @@ from monitor.config.models import (
     Database,
     Deadman,
     Decision,
+    Email,
     HttpTarget,
     OpenAITarget,
     RagTarget,
@@ -52,6 +53,7 @@ _SECTIONS: dict[Place, type[Table]] = {
     ("judging",): Judging,
     ("alerts",): Alerts,
     ("alerts", "slack"): Slack,
+    ("alerts", "email"): Email,
     ("deadman",): Deadman,
     ("web",): Web,
 }
@@ -65,6 +67,7 @@ _WORDS = {
     "tuple_type": 'must be a list, such as ["…"]',
     "dict_type": "must be a table",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length}",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
@@ -77,6 +80,9 @@ _WHAT = {
     "body": """what to send, such as '{"question": {{ input | tojson }}}'""",
     "answer": 'where the answer is in the reply, such as "result.text"',
     "command": 'the program with its arguments, such as ["./answer"]',
+    "to": 'the addresses to write to, such as ["oncall@example.com"]',
+    "from": 'the address that alerts come from, such as "heldout@example.com"',
+    "smtp": 'the server\'s address by reference, such as { env = "SMTP_URL" }',
     "documents": "the folder with Markdown and text to search",
 }
 
@@ -167,7 +173,8 @@ def _unknown(document: dict[str, Any], place: Place) -> str:
     table = _table(document, place[:-1])
     if table is None:
         return f"unknown key in a reference to a secret, which is one of {HOW_TO_REFER}"
-    known = [field for field in table.model_fields if table is not Config or field != "path"]
+    fields = table.model_fields.items()
+    known = [field.alias or key for key, field in fields if table is not Config or key != "path"]
     if len(place) == 1:
         found = nearest(name, known)
         what = "table" if isinstance(document[name], dict) else "key"

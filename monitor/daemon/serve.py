@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from monitor import schedule, sdnotify, wiring
+from monitor import schedule, sdnotify, ways, wiring
 from monitor.config.outputs import database_url
 from monitor.daemon import leftovers
 from monitor.daemon.child import GRACE, Child
@@ -28,6 +28,9 @@ from monitor.daemon.ticker import Ticker
 from monitor.domain.verdict import instant
 from monitor.exits import FAILED
 from monitor.holding import BEAT
+from monitor.incidents import chores
+from monitor.incidents.actions import Actions
+from monitor.incidents.calls import HookObserver
 from monitor.store.database import Database, DatabaseError, open_database
 from monitor.telemetry.exposition import Telemetry
 from monitor.threads import in_thread
@@ -89,8 +92,13 @@ class Daemon:
         self._child = Child(options.child, environ, self._ticker.wake, options.pace, leftovers.end)
         self._supervisor = Supervisor(self._child, options.pace)
         self._leadership = Leadership(database, url, options.clock)
+        self._office = ways.office(lambda: settings.config, options.clock, options.new_id)
         self._postman = Postman(
-            database, lambda: settings.config, options.environ, options.clock, lambda: self._leadership.leads
+            database,
+            lambda: ways.everything(settings.config, options.environ, database, self._office),
+            options.clock,
+            lambda: self._leadership.leads,
+            HookObserver(self._office),
         )
         self._outlook = Outlook(settings, self._ticker, self._child, self._leadership, self._draining, options.clock)
         self._server = Server(create_app(self._service()), settings.config.web.listen)
@@ -202,9 +210,10 @@ class Daemon:
     async def _look(self) -> None:
         now = self._options.clock()
         config, content = self._settings.config, self._settings.content
-        channels = wiring.channel_names(config)
+        channels = config.alerts.channels
         looked = await in_thread(lambda: schedule.look(self._database, config, channels, now, self._options.new_id))
         self._ticked_at = now
+        await in_thread(lambda: chores.do(self._database, self._office()))
         for run in looked.recorded:
             logger.info("a slot is due", extra={"target": run.target, "suite": run.suite, "slot": instant(run.slot)})
         await in_thread(lambda: self._supervisor.look(self._database, config))
@@ -257,7 +266,13 @@ class Daemon:
             health=self._outlook.health,
             wake=self._asked,
             metrics=metrics.render,
+            actions=self._actions,
         )
+
+    def _actions(self) -> Actions:
+        config = self._settings.config
+        channels = wiring.channel_names(config)
+        return Actions(self._database, config, channels, self._options.clock(), self._options.new_id)
 
     def _asked(self) -> None:
         self._child.forget()

@@ -61,10 +61,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """That people are told, of what kind, and the reason."""
+    """That people are told, of what kind, and the reason. `eases`: what they know is less bad than it was."""
 
     kind: Tell
     reason: str
+    eases: bool = False
 
 
 def opened(past: Sequence[Decided]) -> Opened | None:
@@ -134,7 +135,7 @@ def _bad(alert: Opened | None, earlier: Sequence[Decided], new: Decided) -> Told
     if new.level.rank > before:
         return Told(Tell.WORSE, f"the verdict became {new.level.value}")
     if said and new.stage is Stage.FINAL and said[-1].stage is Stage.PENDING:
-        return Told(Tell.NOTE, "the pending rollback was not confirmed")
+        return Told(Tell.NOTE, "the pending rollback was not confirmed", eases=True)
     if said:
         return None
     return Told(Tell.AGAIN, f"a new run does not clear the open alert ({alert.level.value if alert else ''})")

@@ -90,6 +90,11 @@ def broken(site: str, error: Exception) -> None:
     logger.error("run broken", exc_info=error, extra={"site": site})
 
 
+def no_picture(run: Run, error: Exception) -> None:
+    """A message goes out without its picture."""
+    logger.warning("no picture could be drawn", extra={"run": run.id, "why": type(error).__name__})
+
+
 def round_over(taken: int, collected: int, idle: int, failed: int, broken: int) -> None:
     """One command has done what it was asked for; counts of sites."""
     counts = {"runs": taken, "baselines": collected, "idle": idle, "failed": failed, "broken": broken}

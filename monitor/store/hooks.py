@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from monitor.domain.text import storable
+from monitor.store.database import alone
 from monitor.store.tables import hook
 
 
@@ -60,7 +61,7 @@ class HookRow:
     fallback: str | None = None
     nonce: str | None = None
     token: str | None = None
-    event: dict[str, Any] | None = None
+    event: dict[str, object] | None = None
     decided_at: datetime | None = None
     decided_by: str | None = None
     accepted_at: datetime | None = None
@@ -81,7 +82,9 @@ def save(connection: Connection, value: HookRow) -> HookRow:
 
 
 def get(connection: Connection, hook_id: str, *, lock: bool = False) -> HookRow | None:
-    """One request; with `lock` nobody else changes it until the transaction is over."""
+    """One request; with `lock` nobody else changes it until the transaction is over; in the order of incidents."""
+    if lock:
+        alone(connection, "outbox")
     query = sa.select(hook).where(hook.c.id == hook_id)
     row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None else _row(row)

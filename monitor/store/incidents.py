@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from alerts.codec import dump, load
 from alerts.incident import Event, Incident, opened, step
 from monitor.domain.text import storable
+from monitor.store.database import alone
 from monitor.store.tables import baseline, hook, incident, incident_event
 
 # As `alerts.incident` names it; a rollback that was done retires its target.
@@ -20,6 +21,7 @@ ROLLBACK = "rollback"
 
 def begin(connection: Connection, incident_id: str, target: str, suite: str, slot: datetime, event: Event) -> Incident:
     """Write a new incident with its first event; the database refuses a second open one of a (target, suite)."""
+    alone(connection, "outbox")
     new = opened(incident_id, target, suite, slot, event)
     values = {"id": new.id, "target": target, "suite": suite, "opened_at": event.at, "slot": slot}
     connection.execute(incident.insert(), values | _changing(new))
@@ -47,7 +49,13 @@ def shown_by(connection: Connection, incident_id: str, alert_id: str) -> None:
 
 
 def get(connection: Connection, incident_id: str, *, lock: bool = False) -> Incident | None:
-    """One incident; with `lock` nobody else takes a step until the transaction is over."""
+    """One incident; with `lock` nobody else takes a step until the transaction is over.
+
+    Each step is told, so that whoever takes one stands in the outbox's line first: two who each held what the other
+    one waits for would wait for ever.
+    """
+    if lock:
+        alone(connection, "outbox")
     query = sa.select(incident.c.value).where(incident.c.id == incident_id)
     row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None else load(Incident, row.value)

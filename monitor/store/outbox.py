@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,51 +12,78 @@ from sqlalchemy.engine import Connection
 
 from alerts.alert import Kind
 from alerts.channel import POST
-from alerts.deliver import HOUR, OutboxRow, State
-from monitor.domain.text import storable
-from monitor.store.database import Database, alone
+from alerts.outbox import State
+from monitor.store.database import alone, insert_new
+from monitor.store.drain import StoredOutbox
+from monitor.store.settling import DROPPED, SENT, UNDELIVERED, Observer, fresh
 from monitor.store.tables import alert, outbox
 
-SENT = "sent"
-_IN_LINE = (State.PENDING.value, State.BLOCKED.value)
-# Nothing is put off, or leased, for longer than an hour: what ends later than this was written while a clock was ahead.
-_LONGEST = HOUR + timedelta(minutes=5)
+__all__ = ["DROPPED", "SENT", "Deliveries", "Observer", "StoredOutbox"]
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """One channel's messages so far: sent ones, attempts that failed, and what waits, since `oldest`."""
+    """One channel's messages so far: sent ones, attempts that failed, what was not wanted any more, what waits."""
 
     channel: str
     sent: int
     failed: int
+    dropped: int
     waiting: int
     oldest: datetime | None
 
 
 def enqueue(
-    connection: Connection, payload: dict[str, Any], verdict_id: int | None, channels: Sequence[str], now: datetime
+    connection: Connection,
+    payload: dict[str, Any],
+    verdict_id: int | None,
+    channels: Sequence[str],
+    now: datetime,
+    *,
+    incident_id: str | None = None,
+    route: str | None = None,
+    why: str | None = None,
 ) -> None:
-    """Write an alert (`Alert.to_json`'s object) and one message for each channel."""
+    """Write an alert (`Alert.to_json`'s object) and one message for each channel; `route` and `why`: the way it goes.
+
+    Whoever writes to an incident or a hook in the same transaction does so after this, as `settle` does: each waits
+    for nobody who waits for it.
+    """
     # Rows are delivered in the order of their ids: who gets the lower one also has to commit first.
     alone(connection, "outbox")
     values = {name: payload[name] for name in ("id", "target", "suite", "kind")}
-    connection.execute(alert.insert(), values | {"verdict_id": verdict_id, "payload": payload, "created_at": now})
-    rows = [
-        {
-            "alert_id": payload["id"],
-            "channel": channel,
-            "part": POST,
-            "line": payload["target"],
-            "state": State.PENDING.value,
-            "attempts": 0,
-            "first_at": now,
-            "due_at": now,
-        }
-        for channel in channels
-    ]
+    values |= {"verdict_id": verdict_id, "incident_id": incident_id, "route": route, "why": why}
+    connection.execute(alert.insert(), values | {"payload": payload, "created_at": now})
+    rows = [fresh(channel, payload["target"], now) | {"alert_id": payload["id"]} for channel in channels]
     if rows:
         connection.execute(outbox.insert(), rows)
+
+
+def enqueue_hook(connection: Connection, hook_id: str, name: str, target: str, now: datetime) -> None:
+    """Write the call of a hook, whose event is what the hook's own row says when it is sent; once for each hook."""
+    alone(connection, "outbox")
+    connection.execute(outbox.insert(), fresh(f"hook:{name}", target, now) | {"hook_id": hook_id})
+
+
+def copy_to(connection: Connection, channel: str, fallback: str, before: datetime, now: datetime) -> int:
+    """Send by `fallback`, too, what `channel` has owed people since before `before`; returns how many messages.
+
+    What is already there for the fallback is not written again. The original stays where it is.
+    """
+    alone(connection, "outbox")
+    there = outbox.alias("there")
+    copied = (there.c.alert_id == outbox.c.alert_id) & (there.c.channel == fallback)
+    owed = (outbox.c.channel == channel) & outbox.c.state.in_(UNDELIVERED) & (outbox.c.first_at < before)
+    messages = outbox.c.alert_id.is_not(None) & (outbox.c.part == POST)
+    query = (
+        sa.select(outbox.c.alert_id, outbox.c.line)
+        .where(owed & messages & ~sa.select(there.c.id).where(copied).exists())
+        .order_by(outbox.c.id)
+    )
+    rows = [fresh(fallback, row.line, now) | {"alert_id": row.alert_id} for row in connection.execute(query)]
+    if rows:
+        connection.execute(insert_new(connection, outbox), rows)
+    return len(rows)
 
 
 def told_unstarted(connection: Connection, target: str, suite: str, since: datetime) -> bool:
@@ -77,7 +104,7 @@ def undelivered(connection: Connection) -> list[tuple[str, str, int, datetime, s
         sa.func.max(outbox.c.error),
     )
     by = (outbox.c.channel, outbox.c.state)
-    query = sa.select(*columns).where(outbox.c.state != SENT).group_by(*by).order_by(*by)
+    query = sa.select(*columns).where(outbox.c.state.in_(UNDELIVERED)).group_by(*by).order_by(*by)
     return [(c, state, count, since, error) for c, state, count, since, error in connection.execute(query)]
 
 
@@ -93,104 +120,17 @@ def waiting(channel: str, state: str, said: str, since: str, error: str | None) 
 
 def deliveries(connection: Connection) -> list[Deliveries]:
     """What became of every message that was ever written, by channel."""
-    done = outbox.c.state == SENT
-    sent = sa.func.sum(sa.case((done, 1), else_=0))
-    oldest = sa.func.min(sa.case((done, None), else_=outbox.c.first_at), type_=outbox.c.first_at.type)
-    columns = (outbox.c.channel, sa.func.count(), sent, sa.func.sum(outbox.c.attempts), oldest)
+    owed = outbox.c.state.in_(UNDELIVERED)
+
+    def rows(which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((which, 1), else_=0))
+
+    oldest = sa.func.min(sa.case((owed, outbox.c.first_at)), type_=outbox.c.first_at.type)
+    counts = (rows(outbox.c.state == SENT), rows(outbox.c.state == DROPPED), rows(owed))
+    columns = (outbox.c.channel, *counts, sa.func.sum(outbox.c.attempts), oldest)
     query = sa.select(*columns).group_by(outbox.c.channel).order_by(outbox.c.channel)
     # The attempt that succeeded is counted among the attempts.
     return [
-        Deliveries(channel, int(gone), int(attempts) - int(gone), int(rows) - int(gone), since)
-        for channel, rows, gone, attempts, since in connection.execute(query)
+        Deliveries(channel, int(sent), int(attempts) - int(sent), int(dropped), int(owed_), since)
+        for channel, sent, dropped, owed_, attempts, since in connection.execute(query)
     ]
-
-
-class StoredOutbox:
-    """The outbox that delivery drains; each method is one transaction."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def wake(self, now: datetime) -> None:
-        """Make everything that waits due at once."""
-        with self._database.write() as connection:
-            connection.execute(_free_of(outbox.c.state != SENT, outbox.c.due_at > now), {"due_at": now})
-
-    def anything_due(self, now: datetime) -> bool:
-        """Whether a message is due and free, at the price of one look."""
-        query = sa.select(outbox.c.id).where(_due_and_free(now)).limit(1)
-        with self._database.read() as connection:
-            return connection.execute(query).first() is not None
-
-    def lease(self, now: datetime, limit: int, lease_for: timedelta) -> Sequence[OutboxRow]:
-        """Up to `limit` messages that are due and free, oldest first, each target's in order; leased from now on."""
-        older, older_alert = outbox.alias("older"), alert.alias("older_alert")
-        ahead = (
-            sa.select(older.c.id)
-            .join(older_alert, older_alert.c.id == older.c.alert_id)
-            .where(
-                (older.c.id < outbox.c.id)
-                & (older.c.channel == outbox.c.channel)
-                & (older_alert.c.target == alert.c.target)
-                & older.c.state.in_(_IN_LINE)
-            )
-            .exists()
-        )
-        query = (
-            sa.select(outbox, alert.c.payload)
-            .join(alert, alert.c.id == outbox.c.alert_id)
-            .where(_due_and_free(now) & ~ahead)
-            .order_by(outbox.c.id)
-            .limit(limit)
-            # What another process is about to lease is its own; a row that it has leased is seen as it is by now.
-            .with_for_update(of=outbox, skip_locked=True)
-        )
-        with self._database.write() as connection:
-            found = connection.execute(query).all()
-            ids = [row.id for row in found]
-            if ids:
-                connection.execute(outbox.update().where(outbox.c.id.in_(ids)), {"leased_until": now + lease_for})
-        return [OutboxRow(row.id, row.channel, row.payload, row.attempts, row.first_at) for row in found]
-
-    def sent(self, row_id: int, now: datetime, receipt: str | None) -> None:
-        """The message is delivered; what else waits for its channel is due at once, because the channel works."""
-        kept = None if receipt is None else storable(receipt)
-        done = {"state": SENT, "done_at": now, "receipt": kept, "error": None, "leased_until": None}
-        with self._database.write() as connection:
-            connection.execute(
-                outbox.update().where(outbox.c.id == row_id).values(**done, attempts=outbox.c.attempts + 1)
-            )
-            channel = sa.select(outbox.c.channel).where(outbox.c.id == row_id).scalar_subquery()
-            in_line = (outbox.c.channel == channel) & outbox.c.state.in_(_IN_LINE)
-            connection.execute(_free_of(in_line, outbox.c.due_at > now), {"due_at": now})
-
-    def postpone(self, row_id: int, at: datetime, error: str, *, state: State | None, attempted: bool) -> None:
-        """The message is free again and due at `at`, for the reason `error`; a `state` of None leaves it as it is.
-
-        Without effect where another process has sent it, after this one had been silent for longer than its lease.
-        """
-        values: dict[str, Any] = {"due_at": at, "error": storable(error), "leased_until": None}
-        if state is not None:
-            values["state"] = state.value
-        if attempted:
-            values["attempts"] = outbox.c.attempts + 1
-        with self._database.write() as connection:
-            undelivered = (outbox.c.id == row_id) & (outbox.c.state != SENT)
-            connection.execute(outbox.update().where(undelivered).values(**values))
-
-
-def _due_and_free(now: datetime) -> sa.ColumnElement[bool]:
-    """Undelivered, due, and leased by nobody; times that lie too far ahead of `now` hold up nothing."""
-    late = now + _LONGEST
-    due = (outbox.c.due_at <= now) | (outbox.c.due_at > late)
-    leased = outbox.c.leased_until
-    return (outbox.c.state != SENT) & due & (leased.is_(None) | (leased <= now) | (leased > late))
-
-
-def _free_of(*conditions: sa.ColumnElement[bool]) -> sa.Update:
-    """A change of the rows that answer to `conditions`, but for those that another process is changing right now.
-
-    Two processes that each waited for the other's row would be a deadlock.
-    """
-    ids = sa.select(outbox.c.id).where(*conditions).with_for_update(skip_locked=True)
-    return outbox.update().where(outbox.c.id.in_(ids))

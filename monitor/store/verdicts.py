@@ -66,6 +66,14 @@ def add(connection: Connection, decided: Verdict, clear: bool, now: datetime) ->
     return int(key[0])
 
 
+def get(connection: Connection, verdict_id: int) -> StoredVerdict:
+    """One decision; raises LookupError where there is none of that id."""
+    found = _first(connection, _all().where(verdict.c.id == verdict_id))
+    if found is None:
+        raise LookupError(f"no verdict {verdict_id}")
+    return found
+
+
 def newest(connection: Connection, target: str, suite: str) -> StoredVerdict | None:
     """The newest decision on one (target, suite), whatever kind of run it came from."""
     return _first(connection, _of(target, suite).order_by(verdict.c.decided_at.desc(), verdict.c.id.desc()))

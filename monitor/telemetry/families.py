@@ -198,15 +198,19 @@ def _judges(used: Used) -> bool:
     return used.outcome == JUDGED or used.outcome.startswith(OF_JUDGES)
 
 
+_OUTCOMES = ("sent", "failed", "dropped")
+
+
 def _deliveries(seen: Snapshot) -> Iterator[Metric]:
-    none: list[Sample] = [((channel, outcome), 0) for channel in seen.channels for outcome in ("sent", "failed")]
+    none: list[Sample] = [((channel, outcome), 0) for channel in seen.channels for outcome in _OUTCOMES]
     sent: list[Sample] = [((one.channel, "sent"), one.sent) for one in seen.deliveries]
     failed: list[Sample] = [((one.channel, "failed"), one.failed) for one in seen.deliveries]
+    dropped: list[Sample] = [((one.channel, "dropped"), one.dropped) for one in seen.deliveries]
     yield counter(
         "heldout_deliveries",
-        "Attempts to deliver a message: sent ones, and ones that failed and are made again.",
+        "Attempts to deliver a message, which sent it or failed and are made again, and messages that were dropped.",
         ("channel", "outcome"),
-        [*none, *sent, *failed],
+        [*none, *sent, *failed, *dropped],
     )
     yield gauge(
         "heldout_outbox_pending",

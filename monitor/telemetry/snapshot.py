@@ -83,7 +83,7 @@ def take(database: Database, config: Config, now: datetime) -> Snapshot:
             now=now,
             sites=sites,
             targets=tuple(config.targets),
-            channels=("slack",) if config.alerts.slack is not None else (),
+            channels=config.alerts.channels,
             used=tuple(usage.totals(connection, month_begins)),
             deliveries=tuple(outbox.deliveries(connection)),
             leader=leases.look(connection, leases.LEADER),

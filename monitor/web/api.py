@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,11 +13,12 @@ from starlette.responses import Response
 
 from monitor import standing
 from monitor.config.fields import parse_duration
+from monitor.store import audit
 from monitor.store import runs as stored
 from monitor.web import names, runs, schemas
-from monitor.web.errors import RefusedError, too_often
+from monitor.web.acting import Acting
+from monitor.web.errors import RefusedError
 from monitor.web.frontdoor import CALLER
-from monitor.web.limits import RateLimit
 from monitor.web.render import json_answer
 from monitor.web.service import Service
 from monitor.web.words import counted
@@ -27,8 +27,6 @@ logger = logging.getLogger("monitor.web")
 
 # As `heldout gate` and `heldout status` have it.
 MAX_AGE = "8d"
-# What one token may ask for in a minute.
-REQUESTS, PER_SECONDS = 60, 60.0
 
 MaxAge = Annotated[str, Query(max_length=20, description="A verdict older than this is stale, and so inconclusive.")]
 Suite = Annotated[str | None, Query(max_length=200, description="Only this suite.")]
@@ -44,9 +42,9 @@ TOO_OFTEN: dict[int | str, dict[str, Any]] = {429: {"model": schemas.Error, "des
 class Api:
     """The routes under /api/v1."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, acting: Acting) -> None:
         self._service = service
-        self._limit = RateLimit(REQUESTS, PER_SECONDS)
+        self._acting = acting
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -79,7 +77,7 @@ class Api:
 
     def _standing(self, pairs: list[names.Pair], max_age: str) -> list[standing.Standing]:
         now = self._service.clock()
-        return standing.of(self._service.database, self._service.config(), pairs, now, _duration(max_age))
+        return standing.of(self._service.database, self._service.config(), pairs, now, duration(max_age, "max_age"))
 
     def runs(self, target: Target = None, suite: Suite = None, limit: Limit = 20, before: Before = None) -> Response:
         """Runs of every kind, the newest first."""
@@ -103,9 +101,7 @@ class Api:
         The same request while its run is not over is answered with that run.
         """
         by = str(request.scope[CALLER].name)
-        wait = self._limit.take(by, time.monotonic())
-        if wait > 0:
-            raise too_often(f'The token "{by}" has asked for runs {REQUESTS} times in a minute; wait.', wait)
+        self._acting.count(by)
         pairs = names.requested(self._service.config(), wanted.target, wanted.suite)
         told = await run_in_threadpool(self._record, pairs, by)
         self._service.wake()
@@ -120,11 +116,23 @@ class Api:
             asked = [
                 stored.request(connection, self._service.new_id(now), target, suite, by, now) for target, suite in pairs
             ]
-            return runs.told(connection, asked)
+            found = runs.told(connection, asked)
+            which = ", ".join(dict.fromkeys(target for target, _ in pairs))
+            audit.append(
+                connection,
+                who=by,
+                via="api",
+                action="run request",
+                subject=which,
+                detail={"runs": [run["id"] for run in found]},
+                now=now,
+            )
+            return found
 
 
-def _duration(text: str) -> timedelta:
+def duration(text: str, name: str) -> timedelta:
+    """The span that `text` says; refuses what says none, by the parameter's `name`."""
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise RefusedError(422, f"max_age: {error}.") from None
+        raise RefusedError(422, f"{name}: {error}.") from None

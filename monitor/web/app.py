@@ -11,10 +11,15 @@ from starlette.types import ASGIApp
 
 from monitor import __version__
 from monitor.web import schemas
+from monitor.web.acting import Acting
 from monitor.web.api import Api
 from monitor.web.auth import Need, need_of
+from monitor.web.doors import Doors
 from monitor.web.errors import handle_errors
+from monitor.web.flagger import Flagger
 from monitor.web.frontdoor import FrontDoor
+from monitor.web.incident_pages import IncidentPages
+from monitor.web.incidents import Incidents
 from monitor.web.observe import Observe
 from monitor.web.pages import Pages
 from monitor.web.probes import Probes
@@ -34,7 +39,7 @@ _REFUSALS = {
 
 def create_app(service: Service) -> ASGIApp:
     """The application; rate limits and ended sessions live in it. Call it once, when the process begins to listen."""
-    render, ended = Renderer(), Ended()
+    render, ended, acting = Renderer(), Ended(), Acting()
     # What the environment says about telemetry concerns other programs.
     quiet: Any = {"telemetry": {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}}
     app = FastAPI(
@@ -45,7 +50,16 @@ def create_app(service: Service) -> ASGIApp:
         redirect_slashes=False,
         **quiet,
     )
-    for part in (Probes(service), Api(service), Pages(service, render, ended)):
+    parts = (
+        Probes(service),
+        Api(service, acting),
+        Incidents(service, acting),
+        Doors(service, acting),
+        Flagger(service),
+        Pages(service, render, ended),
+        IncidentPages(service, render, acting),
+    )
+    for part in parts:
         app.include_router(part.router())
     handle_errors(app, render)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
@@ -90,5 +104,5 @@ def _describe(operation: dict[str, Any], need: Need) -> None:
 
 _ABOUT = (
     "How production LLMs stand on their held-out test sets. Roles of tokens: `gate` may ask for verdicts, `read` may "
-    "look at everything, `act` may also ask for runs. On loopback, looking needs no token."
+    "look at everything, `act` may also ask for runs and act on incidents. On loopback, looking needs no token."
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -13,6 +14,13 @@ from monitor.web.service import Token
 # Headers that a proxy adds: who comes through one is not on this machine, whatever the connection's address says.
 _OF_PROXIES = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
 _READING = frozenset({"GET", "HEAD"})
+# What carries its own proof, which its route looks at: Flagger's token in the path, a hook's in its address, Slack's
+# signature.
+_LOOKS_AFTER_ITSELF = re.compile(r"/flagger/.+|/api/v1/hooks/[^/]+/result|/slack/interactions", re.DOTALL)
+
+
+# What a person's session may do, and only by a form of a page of ours.
+_FORMS = re.compile(r"/incidents/[^/]+/(?:ack|silence|resolve|approve|reject)")
 
 
 class How(Enum):
@@ -38,12 +46,13 @@ ANONYMOUS = Caller(How.NOTHING)
 
 
 class Need(Enum):
-    """What a route asks of its caller."""
+    """What a route asks of its caller; `FORM` a session whose token may act."""
 
     NOTHING = auto()
     VERDICTS = auto()
     READ = auto()
     ACT = auto()
+    FORM = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +65,12 @@ class Refusal:
 
 def need_of(method: str, path: str) -> Need:
     """What a request needs. What is not named here needs `read`, and `act` where it could change something."""
-    if path in ("/healthz", "/readyz", "/login", "/logout"):
-        # Signing in and out look after themselves.
+    if path in ("/healthz", "/readyz"):
         return Need.NOTHING
+    if path in ("/login", "/logout") or (method == "POST" and _LOOKS_AFTER_ITSELF.fullmatch(path)):
+        return Need.NOTHING
+    if method == "POST" and _FORMS.fullmatch(path):
+        return Need.FORM
     if method not in _READING:
         return Need.ACT
     if path == "/api/v1/verdicts" or path.startswith("/api/v1/verdicts/"):
@@ -74,6 +86,8 @@ def refusal(need: Need, caller: Caller, *, open_to_read: bool) -> Refusal | None
         return Refusal(401, "This token is not known: see [web.tokens] in the configuration.")
     if need is Need.ACT:
         return _may_act(caller)
+    if need is Need.FORM:
+        return _may_fill_in(caller)
     if caller.how is How.NOTHING:
         if open_to_read:
             return None
@@ -90,6 +104,19 @@ def _may_act(caller: Caller) -> Refusal | None:
         return Refusal(401, "This needs a token with the role act: send it as `Authorization: Bearer …`.")
     if caller.role != "act":
         return Refusal(403, f'The token "{caller.name}" has the role {caller.role}; this needs one with the role act.')
+    return None
+
+
+def _may_fill_in(caller: Caller) -> Refusal | None:
+    """Forms of pages are for people who have signed in; each route looks whose form it is."""
+    if caller.how is How.NOTHING:
+        return Refusal(401, "Sign in with a token of the role act first: your session is over, or there was none.")
+    if caller.how is not How.SESSION:
+        return Refusal(403, "This is a page's form: programs send their token to /api/v1/incidents/….")
+    if caller.role != "act":
+        return Refusal(
+            403, f'You signed in with the token "{caller.name}", which may only look: it is not of the role act.'
+        )
     return None
 
 

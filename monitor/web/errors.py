@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alerts.incident import NotAllowedError
+from monitor.incidents import office
 from monitor.store.database import DatabaseError
 from monitor.web.render import Renderer
 
@@ -25,9 +27,15 @@ _SENTENCES = {
 
 
 # Where the framework's own words would not say what to do.
-_OF_THE_BODY = (
-    'body: must be a JSON object, such as {"target": "NAME"}, sent with the header Content-Type: application/json'
-)
+_OF_THE_BODY = "body: must be a JSON object, sent with the header Content-Type: application/json"
+# What an incident does not allow, with whether it may allow it later.
+_OF_INCIDENTS: dict[type[Exception], tuple[int, bool]] = {
+    office.UnknownError: (404, True),
+    office.ConflictError: (409, True),
+    NotAllowedError: (409, True),
+    office.RefusedError: (409, False),
+    office.WrongTokenError: (403, True),
+}
 _FAULTS = {"json_invalid": "this is no valid JSON", "extra_forbidden": "this key is not known", "missing": "is missing"}
 
 
@@ -55,7 +63,8 @@ def handle_errors(app: FastAPI, render: Renderer) -> None:
         told = explain(error)
         return render.error(request.url.path, told.status, str(told), permanent=told.permanent, headers=told.headers)
 
-    for kind in (RefusedError, HTTPException, RequestValidationError, DatabaseError, PoolTimeoutError, Exception):
+    framework = (HTTPException, RequestValidationError, PoolTimeoutError, Exception)
+    for kind in (RefusedError, DatabaseError, *_OF_INCIDENTS, *framework):
         app.add_exception_handler(kind, answer)
 
 
@@ -63,6 +72,9 @@ def explain(error: Exception) -> RefusedError:
     """What is said about `error`; a mistake of our own is left to the log."""
     if isinstance(error, RefusedError):
         return error
+    for kind, (status, permanent) in _OF_INCIDENTS.items():
+        if isinstance(error, kind):
+            return RefusedError(status, f"{str(error).removesuffix('.')}.", permanent=permanent)
     if isinstance(error, RequestValidationError):
         return RefusedError(422, _faults(error))
     if isinstance(error, DatabaseError):

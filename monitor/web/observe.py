@@ -15,7 +15,8 @@ from monitor.web.frontdoor import CALLER
 logger = logging.getLogger("monitor.web")
 
 # Flagger cannot send headers, so its token stands in the path.
-_TOKEN_IN_PATH = re.compile(r"^(/+flagger/+)[^/]+")
+# A token that holds a slash is hidden to its end, and so is everything where the address is not quite right.
+_TOKEN_IN_PATH = re.compile(r"((?:^|/)flagger/+).+?(/+(?:gate|rollback-check)/*)?$", re.DOTALL | re.IGNORECASE)
 _PROBES = ("/healthz", "/readyz")
 # Somebody who is refused is worth a line; an address that does not exist is not.
 _REFUSALS = (401, 403, 413, 421, 429)
@@ -83,4 +84,4 @@ def level_of(method: str, path: str, status: int) -> int:
 
 def shown(path: str) -> str:
     """A path for the log: without a token in it, on one line and not too long."""
-    return _TOKEN_IN_PATH.sub(r"\1…", path)[:200].encode("unicode_escape").decode().replace("\\u2026", "…")
+    return _TOKEN_IN_PATH.sub(r"\1…\2", path)[:200].encode("unicode_escape").decode().replace("\\u2026", "…")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from alerts.incident import Incident
 from monitor import standing
 from monitor.domain.run import Run, RunKind, RunState
 from monitor.domain.verdict import Level
-from monitor.store import history, outbox
+from monitor.store import history, incidents, outbox
 from monitor.store import runs as stored
 from monitor.web import chart, names, runs, words
 from monitor.web.service import Health, Service
@@ -51,6 +52,7 @@ class Overview:
     silent: bool
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    incidents: tuple[Incident, ...]
     following: datetime | None
     health: Health
     now: datetime
@@ -66,6 +68,7 @@ def look(service: Service) -> Overview:
         unfinished = stored.unfinished(connection)
         missed = history.missed(connection, now - LATELY)
         undelivered = outbox.undelivered(connection)
+        open_ones = incidents.open_ones(connection)
     open_runs: defaultdict[names.Pair, list[Run]] = defaultdict(list)
     for run in unfinished:
         open_runs[run.target, run.suite].append(run)
@@ -78,6 +81,7 @@ def look(service: Service) -> Overview:
         silent=progress is not None and progress.at is not None and now - progress.at > SILENT,
         problems=tuple(_problems(health)),
         notes=(*_undelivered(undelivered), *_missed(missed)),
+        incidents=tuple(open_ones),
         following=following,
         health=health,
         now=now,

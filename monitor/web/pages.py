@@ -7,8 +7,6 @@ import hmac
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -16,13 +14,11 @@ from starlette.responses import RedirectResponse, Response
 
 from monitor.web import auth, overview, sessions, words
 from monitor.web.errors import RefusedError, too_often
+from monitor.web.forms import form_of, key_for, refuse_other_sites
 from monitor.web.frontdoor import CALLER, cookie_name, is_secure
 from monitor.web.limits import RateLimit, source
 from monitor.web.render import Renderer
 from monitor.web.service import Service
-
-if TYPE_CHECKING:
-    from monitor.config.models import Web
 
 logger = logging.getLogger("monitor.web")
 
@@ -55,9 +51,7 @@ class Pages:
     def overview(self, request: Request) -> Response:
         """How everything stands."""
         caller: auth.Caller = request.scope[CALLER]
-        token = self._service.tokens().get(caller.name or "")
-        signed_in = caller.how is auth.How.SESSION and token is not None and caller.nonce is not None
-        key = sessions.form_key(token, caller.nonce) if signed_in and token and caller.nonce else ""
+        key = key_for(self._service, caller)
         return self._render.page(
             "overview.html", view=overview.look(self._service), words=words, caller=caller, form_key=key
         )
@@ -80,12 +74,12 @@ class Pages:
 
     async def login(self, request: Request) -> Response:
         """Take a token, and begin a session with it."""
-        form = await _form_of(request)
+        form = await form_of(request)
         nonce = request.cookies.get(_FORM_COOKIE, "")
         web = self._service.config().web
         if not nonce or not sessions.same(form.get("form_key", ""), self._key_of(nonce)):
             return self._form(403, _EXPIRED)
-        _refuse_other_sites(request, web)
+        refuse_other_sites(request, web)
         client, now = source(request.client.host if request.client else None), time.monotonic()
         wait = self._failures.wait(client, now)
         if wait > 0:
@@ -105,12 +99,12 @@ class Pages:
     async def logout(self, request: Request) -> Response:
         """End the session, here and for whoever has a copy of its cookie."""
         caller: auth.Caller = request.scope[CALLER]
-        form = await _form_of(request)
+        form = await form_of(request)
         web = self._service.config().web
-        token = self._service.tokens().get(caller.name or "")
-        if caller.how is auth.How.SESSION and token is not None and caller.nonce is not None:
-            _refuse_other_sites(request, web)
-            if not sessions.same(form.get("form_key", ""), sessions.form_key(token, caller.nonce)):
+        key = key_for(self._service, caller)
+        if key and caller.nonce is not None:
+            refuse_other_sites(request, web)
+            if not sessions.same(form.get("form_key", ""), key):
                 raise RefusedError(403, "This form is too old, or was sent from elsewhere: go back and try again.")
             self._ended.add(caller.nonce, self._service.clock())
             logger.info("%s signed out", caller.name, extra={"by": caller.name})
@@ -121,18 +115,6 @@ class Pages:
     def _set(self, answer: Response, name: str, value: str, seconds: int) -> None:
         secure = is_secure(self._service.config().web)
         answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="strict", secure=secure)
-
-
-async def _form_of(request: Request) -> dict[str, str]:
-    try:
-        return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=10))
-    except ValueError:
-        raise RefusedError(400, "This is none of heldout's forms: it has too many fields.") from None
-
-
-def _refuse_other_sites(request: Request, web: Web) -> None:
-    if not sessions.from_here(request.headers, web.public_url):
-        raise RefusedError(403, "This form was sent from another site, and was not taken.")
 
 
 def _gate_only(name: str) -> str:

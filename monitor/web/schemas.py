@@ -284,3 +284,21 @@ class RunRequest(BaseModel):
 
     target: Annotated[str, Field(max_length=200)] | None = None
     suite: Annotated[str, Field(max_length=200)] | None = None
+
+
+class FlaggerMetadata(BaseModel):
+    """What the canary's webhook is configured with."""
+
+    target: Annotated[str, Field(max_length=200)]
+    suite: Annotated[str, Field(max_length=200, description="Only this suite.")] = ""
+    max_age: Annotated[str, Field(max_length=20, description="A verdict older than this is stale.")] = ""
+
+
+class FlaggerCall(BaseModel):
+    """What Flagger sends to a webhook; of all this, `metadata` alone is looked at."""
+
+    name: str = ""
+    namespace: str = ""
+    phase: str = ""
+    checksum: str = ""
+    metadata: FlaggerMetadata

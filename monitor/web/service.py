@@ -11,6 +11,7 @@ from monitor.store.database import Database
 
 if TYPE_CHECKING:
     from monitor.config.models import Config
+    from monitor.incidents.actions import Actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,26 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class SlackAnswer:
+    """What to say to Slack: 200 with a `text` for the person who pressed, else why it was not taken.
+
+    401: the signature is not Slack's, or too old; 400: it cannot be read; 404: buttons are not configured.
+    """
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """Everything that a request may need.
 
     `config`, `tokens` and `health` are asked on each request, from any thread, and must answer at once: `config` may
     change at a reload, `tokens` gives the resolved secrets in force by name. `clock` is UTC. `wake` has the schedule
     looked at; it is called on the event loop's own thread. `metrics` gives Prometheus' text; it may read the database,
-    is called in a worker thread, and raises DatabaseError where the database is away.
+    is called in a worker thread, and raises DatabaseError where the database is away. `actions` is what people do
+    about incidents, as of now; `slack` takes an interaction's headers (names in lower case) and its raw body, in a
+    worker thread, and is None where there is no Slack at all.
     """
 
     database: Database
@@ -56,3 +70,5 @@ class Service:
     health: Callable[[], Health]
     wake: Callable[[], None]
     metrics: Callable[[], bytes]
+    actions: Callable[[], Actions]
+    slack: Callable[[Mapping[str, str], bytes], SlackAnswer] | None = None

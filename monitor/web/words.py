@@ -36,6 +36,25 @@ STAGES = {
 }
 
 
+STATES = {
+    "open": "Open",
+    "acting": "Rollback under way",
+    "verifying": "Being verified",
+    "resolved": "Resolved",
+    "escalated": "Needs somebody",
+}
+STATE_COLOURS = {"open": "investigate", "escalated": "rollback", "acting": "inconclusive", "resolved": "pass"}
+HOOKS = {
+    "refused": "not asked for",
+    "offered": "waits for approval",
+    "rejected": "rejected",
+    "asked": "on its way",
+    "accepted": "accepted, its result is awaited",
+    "done": "done",
+    "failed": "failed",
+    "expired": "expired",
+    "withdrawn": "withdrawn",
+}
 ROLES = {"leader": "Running", "standby": "Standing by, another daemon leads;"}
 PHASES = {"main": "the week's answers", "confirm": "the second replay", "baseline": "a baseline"}
 

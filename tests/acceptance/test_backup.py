@@ -37,6 +37,10 @@ def test_a_backup_during_a_run_is_restored_in_another_place_and_goes_on(
         restored = home.run("db", "restore", str(backup), "--json", code=PASS).json
         assert restored == made
         assert home.is_sound()
+        log = home.run("audit", "show", "--json", code=PASS).json["entries"]
+        assert [one["action"] for one in log] == ["db restore", "baseline collect"]
+        assert log[0]["detail"]["rows"] == made["rows"]
+        home.run("audit", "verify", code=PASS)
         assert home.run("gate", "bot", "--json", code=PASS).json == before
         # The run that was under way is gone on with: what was stored is not asked again.
         home.run("run", "--slot", slot(1), code=PASS)

@@ -6,17 +6,18 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from monitor.config.models import Config
+from monitor.incidents.actions import Actions
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from monitor.web.server import Server
-from monitor.web.service import Health, Service, Token
+from monitor.web.service import Health, Service, SlackAnswer, Token
 from tests.fakes.house import MONDAY, House
 
 READ, ACT, GATE = "read-secret-1", "act-secret-2", "gate-secret-3"
@@ -60,6 +61,7 @@ class WebDaemon:
     woken: int = 0
     metrics: bytes = b"heldout_outbox_pending 0\n"
     database: Database | None = None
+    slack: Callable[[Mapping[str, str], bytes], SlackAnswer] | None = None
     host: str = ""
     port: int = 0
     loop: asyncio.AbstractEventLoop | None = None
@@ -78,6 +80,13 @@ class WebDaemon:
             health=lambda: self.health,
             wake=wake,
             metrics=lambda: self.metrics,
+            actions=self.actions,
+            slack=self.slack,
+        )
+
+    def actions(self) -> Actions:
+        return Actions(
+            self.database or self.house.database, self.config, ("slack",), self.house.clock(), self.house.new_id
         )
 
     def is_ill(self, **faults: str) -> None:

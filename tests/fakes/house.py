@@ -65,6 +65,7 @@ suites = ["support"]
 concurrency = 4
 {target}
 {judges}
+{more}
 """
 JUDGE = """
 [judges.{name}]
@@ -156,6 +157,7 @@ class House:
             "target": "",
             "rubrics": "",
             "judges": "",
+            "more": "",
         }
         self.judges: dict[str, FakeJudge] = {}
         self.no_judges: Exception | None = None  # why they cannot be opened

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from alerts.alert import Alert
-from alerts.channel import Health, Outgoing, Receipt
-from alerts.deliver import OutboxRow, State
+from alerts.channel import POST, Health, Outgoing, Receipt
+from alerts.outbox import Dropped, OutboxRow, Outcome, PutOff, Sent, State
 
 START = datetime(2026, 11, 16, 7, 0, tzinfo=UTC)
 
@@ -36,10 +36,13 @@ class Stored:
 
     id: int
     channel: str
-    target: str
-    alert: object
+    line: str
+    subject: str
+    payload: object
     first_at: datetime
     due_at: datetime
+    part: str = POST
+    incident: str | None = None
     attempts: int = 0
     state: str = State.PENDING
     leased_until: datetime | None = None
@@ -52,46 +55,81 @@ class MemoryOutbox:
 
     def __init__(self) -> None:
         self.rows: dict[int, Stored] = {}
+        self.threads: dict[tuple[str, str], str] = {}
         self._ids = count(1)
 
     def put(self, alert: Alert, now: datetime, channel: str = "slack", payload: object = None) -> Stored:
         """A new row, due at once; `payload` stands in for the alert's own JSON."""
         stored = payload if payload is not None else alert.to_json()
-        row = Stored(next(self._ids), channel, alert.target, stored, first_at=now, due_at=now)
+        incident = alert.incident.id if alert.incident is not None else None
+        return self._add(channel, alert.target, alert.id, stored, now, incident=incident)
+
+    def _add(self, *values: object, **more: object) -> Stored:
+        *first, now = values
+        row = Stored(next(self._ids), *first, first_at=now, due_at=now, **more)
         self.rows[row.id] = row
         return row
 
-    def lease(self, now: datetime, limit: int, lease_for: timedelta) -> Sequence[OutboxRow]:
-        leased: list[OutboxRow] = []
-        for row in self.rows.values():
-            free = row.leased_until is None or row.leased_until <= now
-            if len(leased) == limit or row.state == "sent" or row.due_at > now or not free or self._behind(row):
-                continue
-            row.leased_until = now + lease_for
-            leased.append(OutboxRow(row.id, row.channel, row.alert, row.attempts, row.first_at))
-        return leased
+    async def aside(self, work):
+        return work()
 
-    def _behind(self, row: Stored) -> bool:
+    def due(self, now: datetime) -> Sequence[str]:
+        return sorted({row.channel for row in self.rows.values() if self._ready(row, now) and not self._behind(row)})
+
+    def lease(self, now: datetime, channel: str, limit: int, lease_for: timedelta) -> Sequence[OutboxRow]:
+        leased: list[Stored] = []
+        for row in self.rows.values():
+            if len(leased) == limit or row.channel != channel or not self._ready(row, now):
+                continue
+            if not self._behind(row, besides=leased):
+                leased.append(row)
+        for row in leased:
+            row.leased_until = now + lease_for
+        return [self._row(row) for row in leased]
+
+    def _row(self, row: Stored) -> OutboxRow:
+        thread = self.threads.get((row.incident or "", row.channel))
+        names = ("id", "channel", "line", "part", "subject", "payload", "attempts", "first_at", "leased_until")
+        return OutboxRow(**{name: getattr(row, name) for name in names}, incident=row.incident, thread=thread)
+
+    def _ready(self, row: Stored, now: datetime) -> bool:
+        free = row.leased_until is None or row.leased_until <= now
+        return isinstance(row.state, State) and row.due_at <= now and free
+
+    def _behind(self, row: Stored, besides: Sequence[Stored] = ()) -> bool:
         return any(
             other.id < row.id
-            and (other.channel, other.target) == (row.channel, row.target)
+            and (other.channel, other.line) == (row.channel, row.line)
             and other.state in (State.PENDING, State.BLOCKED)
+            and other not in besides
             for other in self.rows.values()
         )
 
-    def sent(self, row_id: int, now: datetime, receipt: str | None) -> None:
-        done = self.rows[row_id]
-        done.state, done.receipt, done.error = "sent", receipt, None
+    def settle(self, now: datetime, outcomes: Sequence[Outcome]) -> None:
+        for one in [one for one in outcomes if isinstance(one, Sent)]:
+            self._sent(self.rows[one.row.id], one, now)
+        for one in outcomes:
+            row = self.rows[one.row.id]
+            if isinstance(one, Sent) or row.leased_until != one.row.leased_until:
+                continue
+            row.leased_until = None
+            if isinstance(one, PutOff):
+                row.due_at, row.error = one.at, one.error
+                row.state = row.state if one.state is None else one.state
+                row.attempts += one.attempted
+            elif isinstance(one, Dropped):
+                row.state, row.error = "dropped", one.why
+
+    def _sent(self, done: Stored, outcome: Sent, now: datetime) -> None:
+        done.state, done.receipt, done.error, done.leased_until = "sent", outcome.receipt.reference, None, None
         done.attempts += 1
+        if done.incident and outcome.receipt.reference:
+            self.threads.setdefault((done.incident, done.channel), outcome.receipt.reference)
+        for part in outcome.receipt.parts:
+            self._add(done.channel, done.line, done.subject, done.payload, now, part=part, incident=done.incident)
         for row in self.rows.values():
             if row.channel == done.channel and row.state in (State.PENDING, State.BLOCKED):
                 row.due_at = min(row.due_at, now)
-
-    def postpone(self, row_id: int, at: datetime, error: str, *, state: State | None, attempted: bool) -> None:
-        row = self.rows[row_id]
-        row.due_at, row.error, row.leased_until = at, error, None
-        row.state = row.state if state is None else state
-        row.attempts += attempted
 
 
 @dataclass

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from alerts.channel import Receipt
+from alerts.outbox import Sent
 from monitor.config.load import load_config
 from monitor.domain.judging import Judged, JudgeSeen
 from monitor.domain.run import RunKind, RunState
@@ -182,8 +184,8 @@ def test_trouble_reaches_whoever_is_told_and_so_does_its_end(scraped: Scraped, t
 
         tick(scraped.database, now())
         outbox = StoredOutbox(scraped.database)
-        for row in outbox.lease(now(), 10, HOUR):
-            outbox.sent(row.id, now(), None)
+        for row in outbox.lease(now(), "slack", 10, HOUR):
+            outbox.settle(now(), [Sent(row, Receipt())])
         over = {("HeldoutSchedulerStale", ""), ("HeldoutDeliveryStuck", "")}
         wait_for(lambda: told.firing() == expected - over, 15, lambda: (told.firing(), servers.get("rules")))
         assert {told.states[name] for name in over} == {"resolved"}

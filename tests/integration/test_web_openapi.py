@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import Interval, Level, Stage
+from monitor.web.service import SlackAnswer
 from tests.fakes.daemon import ACT, GATE, OPEN, READ
 from tests.fakes.house import MONDAY
+from tests.fakes.incident_scenes import TOKEN, asked, offered, opened
 from tests.fakes.json_schema import faults
 from tests.fakes.scenes import at_work, decided, of_judges, provider_cause, run_row, store_run
 
+STEPS = ("ack", "silence", "resolve", "approve", "reject")
 PATHS = {
     "/healthz": ["get"],
     "/readyz": ["get"],
@@ -19,6 +24,13 @@ PATHS = {
     "/api/v1/verdicts/{target}": ["get"],
     "/api/v1/runs": ["get", "post"],
     "/api/v1/runs/{run}": ["get"],
+    "/api/v1/incidents": ["get"],
+    "/api/v1/incidents/{incident}": ["get"],
+    **{f"/api/v1/incidents/{{incident}}/{step}": ["post"] for step in STEPS},
+    "/api/v1/hooks/{hook}/result": ["post"],
+    "/slack/interactions": ["post"],
+    "/flagger/{token}/gate": ["post"],
+    "/flagger/{token}/rollback-check": ["post"],
 }
 
 
@@ -29,9 +41,9 @@ def web(daemon, house):
     decided(house, "ft", "run-1", Level.ROLLBACK, **confirmed)
     store_run(house, run_row("run-4", state=RunState.RUNNING, kind=RunKind.JUDGE))
     decided(house, "summaries", "run-2", Level.INCONCLUSIVE, drop=None, score=None, causes=provider_cause("down"))
-    store_run(house, run_row("run-3", state=RunState.RUNNING, kind=RunKind.WEEK, slot=MONDAY))
+    store_run(house, run_row("run-3", state=RunState.RUNNING, kind=RunKind.WEEK, slot=MONDAY - timedelta(weeks=1)))
     at_work(house, "ft · support", MONDAY)
-    return daemon(OPEN)
+    return daemon(OPEN, slack=lambda headers, body: SlackAnswer(200, "done"))
 
 
 def documented(document, path, method, status):
@@ -51,8 +63,11 @@ def test_what_each_route_asks_for_is_described(web):
     paths = web.ask("/openapi.json", token=READ).json["paths"]
     optional, always = [{"token": []}, {}], [{"token": []}]
     security = {(path, method): operation["security"] for path, of in paths.items() for method, operation in of.items()}
-    assert security.pop(("/healthz", "get")) == security.pop(("/readyz", "get")) == []
-    assert security.pop(("/api/v1/runs", "post")) == always
+    acts = [path for path in PATHS if path.startswith("/api/v1/incidents/{incident}/")]
+    proofs = ["/api/v1/hooks/{hook}/result", "/slack/interactions", *(path for path in PATHS if "flagger" in path)]
+    assert [security.pop((path, "get")) for path in ("/healthz", "/readyz")] == [[], []]
+    assert [security.pop((path, "post")) for path in proofs] == [[]] * 4
+    assert [security.pop((path, "post")) for path in ("/api/v1/runs", *acts)] == [always] * 6
     assert set(map(str, security.values())) == {str(optional)}
 
 
@@ -87,6 +102,39 @@ def test_real_answers_are_as_described(web, path, route, method, status, options
     answer = web.ask(path, method.upper(), **options)
     assert answer.status == status
     assert list(faults(answer.json, documented(document, route, method, status), document)) == []
+
+
+def test_real_answers_about_incidents_and_hooks_are_as_described(web, house):
+    offered(house)
+    asked(house)
+    opened(house, "incident-2", "summaries")
+    document = web.ask("/openapi.json", token=READ).json
+    one, other = "/api/v1/incidents/incident-1", "/api/v1/incidents/incident-2"
+    route = "/api/v1/incidents/{incident}"
+    result, described = f"/api/v1/hooks/hook-1/result?token={TOKEN}-hook-1", "/api/v1/hooks/{hook}/result"
+    canary = {"name": "a", "namespace": "b", "phase": "Progressing", "checksum": "c", "metadata": {"target": "ft"}}
+    check = "/flagger/{token}/rollback-check"
+    asked_for = [
+        ("/api/v1/incidents?all=true", "/api/v1/incidents", "get", 200, {"token": READ}),
+        (one, route, "get", 200, {"token": READ}),
+        ("/api/v1/incidents/x", route, "get", 404, {"token": READ}),
+        (f"{one}/ack", f"{route}/ack", "post", 200, {"token": ACT}),
+        (f"{one}/silence", f"{route}/silence", "post", 200, {"token": ACT, "body": {"for": "7d"}}),
+        (f"{one}/silence", f"{route}/silence", "post", 422, {"token": ACT, "body": {}}),
+        (f"{one}/approve", f"{route}/approve", "post", 409, {"token": ACT}),
+        (f"{other}/resolve", f"{route}/resolve", "post", 200, {"token": ACT, "body": {"why": "known"}}),
+        (result, described, "post", 200, {"body": {"status": "done"}}),
+        (one, route, "get", 200, {"token": READ}),
+        (result, described, "post", 409, {"body": {"status": "failed"}}),
+        (f"{result}x", described, "post", 403, {"body": {"status": "failed"}}),
+        ("/slack/interactions", "/slack/interactions", "post", 200, {"body": b"payload="}),
+        (f"/flagger/{GATE}/rollback-check", check, "post", 200, {"body": canary}),
+        (f"/flagger/{GATE}/gate", "/flagger/{token}/gate", "post", 412, {"body": canary}),
+    ]
+    for path, template, method, status, options in asked_for:
+        answer = web.ask(path, method.upper(), **options)
+        assert answer.status == status, (path, answer.text)
+        assert list(faults(answer.json, documented(document, template, method, status), document)) == [], path
 
 
 def test_an_unready_answer_is_as_described(web):

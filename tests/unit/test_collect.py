@@ -15,6 +15,7 @@ from monitor.domain.answer import ErrorKind, TargetError
 from monitor.domain.run import RunKind, RunState
 from monitor.replay.budget import Pricer
 from monitor.rounds import run_now
+from monitor.store import audit
 from monitor.store.tables import baseline
 from tests.fakes.house import MONDAY, CrashError, FakeModel, House
 
@@ -287,6 +288,21 @@ async def test_a_run_that_answered_enough_can_be_pinned(house):
     assert (pinned.run_id, pinned.pinned_by) == (done.run.id, "grace")
     # One answer a case: what can be confirmed with it is said, and a rollback cannot.
     assert (outlook.plan.baseline_repeats, outlook.smallest["rollback"]) == (1, None)
+
+
+async def test_who_pins_what_in_place_of_what_stands_in_the_audit_log(house):
+    first = await house.collect()
+    app = house.app()
+    site = app.sites["ft", "support"]
+    (done,) = (await run_now(app, [site])).done
+    collect.pin(app, site, done.run, "grace")
+    with house.database.read() as connection:
+        later, sooner = audit.entries(connection, 10)
+        assert audit.verify(connection).fault is None
+    assert (sooner.who, sooner.via, sooner.action) == ("ada", "command", "baseline collect")
+    assert sooner.detail == {"run": first.run.id, "instead_of": None}
+    assert (later.who, later.action, later.subject) == ("grace", "baseline pin", "ft · support")
+    assert later.detail == {"run": done.run.id, "instead_of": first.run.id}
 
 
 async def test_a_run_with_too_few_answers_cannot(house):

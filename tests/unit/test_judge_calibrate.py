@@ -16,7 +16,7 @@ from monitor.domain.run import RunKind
 from monitor.judge_calibrate import Calibrated, Labels
 from monitor.judge_export import Exported, Wanted
 from monitor.judge_run import JudgeError, JudgeOffer
-from monitor.store import calibrations
+from monitor.store import audit, calibrations
 from tests.fakes.house import House
 from tests.fakes.judged_house import at_once, forget, judged_house, lenient, pinned, right
 
@@ -210,3 +210,7 @@ async def test_labels_too_few_for_a_kappa_replace_none(house, tmp_path):
     assert second.barred is None
     with house.database.read() as connection:
         assert len(calibrations.labels(connection, "support", "support_answer")) == len(rows) - 1
+        later, sooner, _ = audit.entries(connection, 10)
+    assert (later.who, later.action, later.subject) == ("ada", "judge calibrate", "support")
+    assert sooner.detail == {"labels": {"support_answer": len(rows) - 1}}
+    assert later.detail == {"labels": {"support_answer": 2}}

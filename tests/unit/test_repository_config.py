@@ -21,7 +21,7 @@ def load(tmp_path: Path, text: str) -> Config:
 def test_it_needs_no_key_and_no_network(tmp_path: Path) -> None:
     config = load(tmp_path, (ROOT / "config.toml").read_text(encoding="utf-8"))
     assert [(name, table.provider) for name, table in config.targets.items()] == [("local-rag", "rag")]
-    assert config.alerts.slack is None
+    assert config.alerts.channels == ()
     assert config.deadman is None
     assert (config.web.listen, config.web.tokens) == ("127.0.0.1:8787", {})
 
@@ -34,7 +34,7 @@ def test_everything_that_is_switched_off_works_when_it_is_switched_on(tmp_path: 
     assert len(config.targets) == 6
     assert config.judging.panel == tuple(config.judges) == ("strict",)
     assert config.suites["support"].scorers == ("contains", "f1", "support_answer")
-    assert config.alerts.slack is not None
+    assert config.alerts.channels == ("slack", "email")
     assert config.deadman is not None
     assert {name: token.role for name, token in config.web.tokens.items()} == {
         "prometheus": "read",

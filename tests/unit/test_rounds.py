@@ -97,6 +97,7 @@ async def test_a_run_that_waits_is_not_taken_up_a_second_early(house):
 
 
 async def test_weeks_follow_one_another_from_a_fall_to_recovery(house):
+    house.keys["more"] = '[alerts]\nrepeat_every = "60d"'
     house.model.wrong = HALF
     for number, wrong in enumerate([HALF, HALF, frozenset(), frozenset(), frozenset()]):
         house.clock.now = MONDAY + number * WEEK

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from alerts.alert import Action, Alert, Cause, Drop, Example, Fact, Kind, Link, Thresholds
+from alerts.channel import POST, Outgoing, Picture
 from alerts.incident import Approval, Incident
 
 
@@ -123,3 +124,8 @@ def stepped(step: str, event: str, incident: Incident = INCIDENT, **changes: obj
 def numbered(number: int, target: str = "support-ft") -> Alert:
     """A different alert for each number."""
     return replace(INVESTIGATE, id=f"alert-{number}", target=target)
+
+
+def going(alert: Alert, part: str = POST, thread: str | None = None, picture: Picture | None = None) -> Outgoing:
+    """An alert as the outbox hands it to a channel."""
+    return Outgoing(alert.id, part, alert.to_json(), thread, picture)

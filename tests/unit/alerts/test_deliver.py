@@ -241,7 +241,7 @@ async def test_a_send_that_never_ends_is_cut_at_the_end_and_kept():
 async def test_a_lease_left_by_a_killed_process_runs_out_and_the_message_goes_out():
     house = House()
     (row,) = house.put(1)
-    assert [r.id for r in house.outbox.lease(START, 1, timedelta(seconds=90))] == [row.id]
+    assert [r.id for r in house.outbox.lease(START, "slack", 1, timedelta(seconds=90))] == [row.id]
     assert (await house.deliver()).sent == 0
     house.clock.now = START + timedelta(seconds=90)
     assert (await house.deliver()).sent == 1
@@ -249,7 +249,7 @@ async def test_a_lease_left_by_a_killed_process_runs_out_and_the_message_goes_ou
 
 async def test_an_outbox_that_fails_is_the_callers_to_know():
     class Broken(MemoryOutbox):
-        def sent(self, row_id, now, receipt):
+        def settle(self, now, outcomes):
             raise OSError("disk full")
 
     house = House()

@@ -18,15 +18,13 @@ EXAMPLE = (Path(__file__).parent / "contract_example.toml").read_text("utf-8")
 LATER = {
     "[targets.support-ft] fallback",
     "[targets.support-ft] compare_with",
-    "[alerts.email]",
-    "[hooks.deploy]",
     "[reports]",
 }
 
 
 @pytest.fixture
 def example(tmp_path: Path) -> dict[str, Any]:
-    """The example, with its paths made to exist, the second suite that it names, and the key that it only mentions."""
+    """The example, with its paths made to exist, the second suite that it names, and what it leaves open."""
     for name in ("support.jsonl", "general.jsonl"):
         (tmp_path / "path" / "to").mkdir(parents=True, exist_ok=True)
         (tmp_path / "path" / "to" / name).write_text('{"id": "a", "input": "b"}\n', "utf-8")
@@ -34,6 +32,7 @@ def example(tmp_path: Path) -> dict[str, Any]:
     document = tomllib.loads(EXAMPLE)
     document["suites"]["general"] = {"cases": "path/to/general.jsonl", "metrics": ["choice"], "purpose": "general"}
     document["alerts"]["slack"]["app_token"] = {"env": "SLACK_APP_TOKEN"}
+    document["alerts"]["email"] |= {"to": ["oncall@example.com"], "from": "heldout@example.com"}
     return document
 
 
@@ -102,6 +101,9 @@ def test_the_rest_loads(example, tmp_path):
     assert config.alerts.slack is not None
     assert config.alerts.slack.channel == "C0123456789"
     assert str(config.alerts.slack.token) == "environment variable SLACK_BOT_TOKEN"
+    assert config.alerts.email is not None
+    assert (config.alerts.email.to, config.alerts.email.sender) == (("oncall@example.com",), "heldout@example.com")
+    assert str(config.alerts.email.smtp) == "environment variable SMTP_URL"
     assert str(config.alerts.slack.app_token) == "environment variable SLACK_APP_TOKEN"
     assert (config.alerts.slack.team, config.alerts.slack.approvers) == ("T0123456789", ("U0123456789",))
     assert config.alerts.slack.hears

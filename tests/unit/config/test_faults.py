@@ -14,6 +14,11 @@ REFERENCE = f"must be a reference, never the secret itself: {REFER}"
 NO_SECRET = "a secret does not belong in this file"
 BOT = "[alerts.slack]\ntoken = { env = 'T' }\n"
 LOOKS = f"holds what looks like a key: {NO_SECRET}; where one is needed, write {REFER}"
+FROM = "from = 'heldout@b.example'\nsmtp = { env = 'S' }"
+ONE_ADDRESS = (
+    'must be one address, such as "oncall@example.com" or "Name <oncall@example.com>", without quotes or other signs '
+    "around the name (a domain beyond ASCII as xn--…)"
+)
 AT_START = "(a relative path starts at the configuration's folder)"
 
 SUITE = """
@@ -255,6 +260,29 @@ ADDED: list[tuple[str, str]] = [
     (
         "[alerts.slack]\nwebhook_url = { env = 'W', file = 'w' }",
         f"[alerts.slack] webhook_url: must name exactly one of {REFER}",
+    ),
+    ("[alerts.email]\nto = []\nfrom = 'a@b.example'\nsmtp = { env = 'S' }", "[alerts.email] to: must not be empty"),
+    (
+        "[alerts.email]\nto = ['a@b.example']\nfrom = 'a@b.example'\nsmtp = 'smtp://heldout:hunter2@mail.example'",
+        f"[alerts.email] smtp: {REFERENCE}",
+    ),
+    ("[alerts.email]\nto = ['a@b.example', 'A@b.example']\n" + FROM, "[alerts.email] to: names an address twice"),
+    (
+        f"[alerts.email]\nto = {[f'a{i}@b.example' for i in range(21)]}\n{FROM}",
+        "[alerts.email] to: must have at most 20",
+    ),
+    ("[alerts.email]\nto = ['a@b.example']\nsender = 'a@b.example'\n" + FROM, "[alerts.email] sender: unknown key"),
+    (
+        "[alerts.email]\nto = ['a@b.example']\nform = 'a@b.example'\n" + FROM,
+        '[alerts.email] form: unknown key; did you mean "from"?',
+    ),
+    (
+        "[alerts.email]\nto = ['a@b.example', 'a@b.example, c@d.example']\n" + FROM,
+        f"[alerts.email] to item 2: {ONE_ADDRESS}",
+    ),
+    (
+        "[alerts.email]\nto = ['a@b.example']\nfrom = \"a\\r\\nBcc: c <c@d.example>\"\nsmtp = { env = 'S' }",
+        f"[alerts.email] from: {ONE_ADDRESS}",
     ),
     (
         "[targets.new]\nprovider = 'opnai'\nsuites = ['support']",

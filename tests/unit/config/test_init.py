@@ -44,6 +44,8 @@ def test_a_key_that_is_commented_out_is_valid_when_it_is_not(tmp_path, kind):
     config = load_config(path, {})
     assert config.alerts.slack is not None
     assert config.alerts.slack.token == Secret(env="SLACK_BOT_TOKEN")
+    assert config.alerts.email is not None
+    assert config.alerts.email.smtp == Secret(env="SMTP_URL")
     assert config.judging == Judging(panel=("strict",))
     assert config.suites["support"].scorers[-1] == "support_answer"
 

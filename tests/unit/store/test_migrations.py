@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from monitor.domain.run import Phase, RunState
-from monitor.store import answers, runs, usage, verdicts
+from monitor.store import answers, audit, runs, usage, verdicts
 from monitor.store.database import HEAD, Database, DatabaseError, connect, open_database, revision
 from monitor.store.migrate import upgrade
 from monitor.store.rows import set_sequences
@@ -31,7 +31,7 @@ EARLIER = [
 ]
 AT = "2026-11-16 06:00:00.000000"
 # A table of the newest revision alone: where it is there already, the upgrade breaks off.
-LAST_TABLE = "label"
+LAST_TABLE = "picture"
 
 # What each table held, in the words of the revision: what is there is never rewritten when tables change later on.
 ROWS_0001: dict[str, list[dict[str, Any]]] = {
@@ -115,7 +115,30 @@ ROWS_0002: dict[str, list[dict[str, Any]]] = {
         )
     ],
 }
-ROWS = {"0001": ROWS_0001, "0002": ROWS_0002}
+_JUDGE = {"judge": "strict", "judge_fingerprint": "j", "rubric": "tone", "rubric_fingerprint": "r"}
+ROWS_0003: dict[str, list[dict[str, Any]]] = {
+    **ROWS_0002,
+    "judgement": [
+        {"id": 1, "run_id": "open", "occasion": "base", "sitting": "main", **_JUDGE, "material": "m", "case_id": "c"}
+        | {"purpose": "answer", "votes": '{"polite": ["met", "Größe"]}', "value": 1.0, "position": 0, "length": 7}
+        | {"latency": 0.5, "attempts": 1, "judged_at": AT}
+    ],
+    "mark": [
+        {"occasion": "base", "sitting": "main", "scorer": "tone@1", "material": "m", "value": 1.0, "split": '["a"]'}
+    ],
+    "canary": [
+        {"id": 1, "run_id": "base", "kind": "empty", "case_id": "c", "case_fingerprint": "f", "text": ""},
+    ],
+    "label": [
+        {"id": 1, "suite": "s", "rubric": "tone", "case_id": "c", "answer_hash": "h", "criterion": "polite"}
+        | {"verdict": "met", "labelled_by": "ada", "labelled_at": AT}
+    ],
+    "calibration": [
+        {"id": 1, "suite": "s", "scorer": "tone@1", "rubric": "tone", "judge": "", "labels": 40, "kappa": 0.7}
+        | {"payload": '{"alpha": 0.6}', "calibrated_by": "ada", "calibrated_at": AT}
+    ],
+}
+ROWS = {"0001": ROWS_0001, "0002": ROWS_0002, "0003": ROWS_0003}
 USED = [
     ("base", "answered", 2, 30, 30, 0.75),
     ("base", "retried", 2, 0, 0, None),
@@ -138,7 +161,7 @@ def _value(connection: sa.Connection, name: str) -> str:
     if connection.dialect.name == "postgresql":
         if name.endswith("_at") or name in ("slot", "first_seen", "since"):
             return f"CAST(:{name} AS timestamptz)"
-        if name in ("cases", "progress", "contexts", "payload", "note"):
+        if name in ("cases", "progress", "contexts", "payload", "note", "votes", "split"):
             return f"CAST(:{name} AS json)"
     return f":{name}"
 
@@ -216,6 +239,30 @@ def test_the_code_reads_and_goes_on_with_what_was_stored(older):
         assert again.id == 2
         columns = "target, suite, kind, payload, created_at"
         connection.execute(sa.text(f"INSERT INTO alert (id, {columns}) SELECT 'alert-2', {columns} FROM alert"))
+
+
+def test_what_waits_is_a_message_in_its_targets_line_and_a_slot_has_one_run_of_each_kind(older):
+    upgrade(older)
+    columns = "alert_id, hook_id, part, line, state, attempts"
+    run = "target, suite, state, slot, created_at, suite_fingerprint, target_fingerprint, progress"
+    with older.write() as connection:
+        waiting = connection.execute(sa.text(f"SELECT {columns} FROM outbox")).fetchall()
+        assert [tuple(row) for row in waiting] == [("alert-1", None, "post", "ft", "pending", 2)]
+        again = "INSERT INTO run (id, kind, {0}) SELECT '{1}', '{1}', {0} FROM run WHERE id = 'week'"
+        connection.execute(sa.text(again.format(run, "verify")))
+    with pytest.raises(DatabaseError, match="contradicts what is stored"), older.write() as connection:
+        connection.execute(sa.text(again.format(run, "week")))
+
+
+def test_the_audit_log_can_only_grow(older):
+    upgrade(older)
+    with older.write() as connection:
+        audit.append(connection, who="ada", via="command", action="look", subject="", detail={}, now=NOW)
+    for statement in ("UPDATE audit SET who = 'eve'", "DELETE FROM audit"):
+        with pytest.raises(DatabaseError, match="the audit log can only grow"), older.write() as connection:
+            connection.execute(sa.text(statement))
+    with older.read() as connection:
+        assert audit.verify(connection).rows == 1
 
 
 def test_references_hold_after_the_tables_were_built_anew(older):

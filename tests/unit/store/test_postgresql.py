@@ -14,12 +14,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from alerts.channel import Receipt
+from alerts.outbox import PutOff, Returned, Sent
 from monitor.domain.case import Case, Suite
 from monitor.domain.run import RunState
 from monitor.domain.score import Score
 from monitor.store import answers, outbox, runs, usage
 from monitor.store.database import Database, DatabaseError, alone, connect, open_database
 from monitor.store.outbox import StoredOutbox
+from monitor.store.settling import Settling
 from monitor.store.tables import baseline, score, suite_version
 from monitor.store.tables import run as run_table
 from monitor.store.tables import usage as usage_table
@@ -225,8 +228,8 @@ def told(begun) -> Callable[..., None]:
 
 
 def leased(database: Database, limit: int = 1, after: float = 0.0) -> list[str]:
-    rows = StoredOutbox(database).lease(NOW + timedelta(seconds=after), limit, LEASE)
-    return [str(row.alert["id"]) for row in rows]
+    rows = StoredOutbox(database).lease(NOW + timedelta(seconds=after), "slack", limit, LEASE)
+    return [row.subject for row in rows]
 
 
 def test_no_message_is_leased_twice_however_many_deliver(begun, told):
@@ -235,9 +238,8 @@ def test_no_message_is_leased_twice_however_many_deliver(begun, told):
 
     def drain(number: int) -> list[str]:
         mine: list[str] = []
-        # Another process may hold what this one would get: it comes back until there is nothing left.
-        for _ in range(40):
-            mine += leased(begun)
+        while found := leased(begun):
+            mine += found
         return mine
 
     found = [name for mine in together(4, drain) for name in mine]
@@ -247,10 +249,33 @@ def test_no_message_is_leased_twice_however_many_deliver(begun, told):
 def test_the_next_of_a_target_is_not_leased_while_another_process_leases_the_first(begun, told):
     told("a1", "a2")
     locked = sa.select(outbox.outbox.c.id).where(outbox.outbox.c.alert_id == "a1").with_for_update()
+    found: list[str] = []
+    second = threading.Thread(target=lambda: found.extend(leased(begun, limit=10)))
     with begun.write() as connection:
+        alone(connection, "outbox-lease")
         connection.execute(locked).all()
-        assert leased(begun, limit=10) == []
-    assert leased(begun, limit=10) == ["a1"]
+        second.start()
+        until(lambda: waits(begun))
+        lease = {"leased_until": NOW + LEASE}
+        connection.execute(outbox.outbox.update().where(outbox.outbox.c.alert_id == "a1"), lease)
+    second.join(30)
+    assert found == []
+    assert leased(begun, limit=10, after=90.0) == ["a1", "a2"]
+
+
+def test_what_is_settled_while_it_is_looked_for_is_not_sent_again(begun, told):
+    """By a process that was silent for longer than its lease, and is done after all."""
+    told("a1", "a2")
+    box = StoredOutbox(begun)
+    (late,) = box.lease(NOW, "slack", 1, LEASE)
+    found: list[str] = []
+    second = threading.Thread(target=lambda: found.extend(leased(begun, limit=10, after=90.0)))
+    with begun.write() as connection:
+        Settling(connection, NOW, None).settle([Sent(late, Receipt("ts-1"))])
+        second.start()
+        until(lambda: waits(begun))
+    second.join(30)
+    assert found == ["a2"]
 
 
 def test_who_commits_later_has_the_higher_number(begun):
@@ -280,12 +305,11 @@ def test_deliveries_that_end_at_the_same_moment_do_not_wait_for_one_another_for_
     for number in range(8):
         told(f"alert-{number}", target=f"target-{number}")
     box = StoredOutbox(begun)
-    rows = box.lease(NOW, 8, LEASE)
-    for row in rows:
-        box.postpone(row.id, NOW + timedelta(hours=1), "down", state=None, attempted=False)
+    rows = box.lease(NOW, "slack", 8, LEASE)
+    box.settle(NOW, [PutOff(row, NOW + timedelta(hours=1), "down", None, attempted=False) for row in rows])
 
     def end(number: int) -> None:
-        box.sent(rows[number].id, NOW, None)
+        box.settle(NOW, [Sent(rows[number], Receipt()), Returned(rows[number - 1])])
         box.wake(NOW)
 
     together(8, end)
@@ -375,9 +399,9 @@ def test_rows_written_together_get_numbers_that_nobody_else_gets(begun):
 def test_text_that_no_database_holds_is_stored_without_it(begun, told):
     told("a1")
     box = StoredOutbox(begun)
-    (row,) = box.lease(NOW, 1, LEASE)
-    box.postpone(row.id, NOW, "no\x00 \ud800", state=None, attempted=True)
-    box.sent(row.id, NOW, "ts\x00\udfff")
+    (row,) = box.lease(NOW, "slack", 1, LEASE)
+    box.settle(NOW, [PutOff(row, NOW, "no\x00 \ud800", None, attempted=True)])
+    box.settle(NOW, [Sent(row, Receipt("ts\x00\udfff"))])
     with begun.write() as connection:
         found = connection.execute(sa.select(outbox.outbox.c.receipt)).scalar()
         runs.save(connection, run(progress={"odd": "\x00 \ud800"}))

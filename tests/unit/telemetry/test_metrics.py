@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.deliver import State
+from alerts.channel import Receipt
+from alerts.outbox import Dropped, PutOff, Sent, State
 from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import Cause, CauseKind, Interval, Level, Stage, Thresholds
 from monitor.store import answers, leases, outbox, runs, verdicts
@@ -200,27 +201,32 @@ def test_deliveries_by_channel_and_what_waits(begun, scrape):
     store = StoredOutbox(begun)
     page = scrape(NOW + HOUR)
     assert (page["heldout_outbox_pending"], page["heldout_outbox_oldest_timestamp_seconds"]) == (3.0, NOW.timestamp())
-    rows = store.lease(NOW + HOUR, 10, HOUR)
-    store.sent(rows[0].id, NOW + HOUR, None)
-    store.postpone(rows[1].id, NOW + 2 * HOUR, "down", state=State.BLOCKED, attempted=True)
+    first, second = store.lease(NOW + HOUR, "slack", 10, HOUR)
+    (mail,) = store.lease(NOW + HOUR, "email", 10, HOUR)
+    down = PutOff(mail, NOW + 2 * HOUR, "down", State.BLOCKED, attempted=True)
     # One that only waits behind another was not attempted.
-    store.postpone(rows[2].id, NOW + 2 * HOUR, "held", state=None, attempted=False)
+    held = PutOff(second, NOW + 2 * HOUR, "held", None, attempted=False)
+    store.settle(NOW + HOUR, [Sent(first, Receipt()), down, held])
     page = scrape(NOW + HOUR)
     deliveries = {key.partition("{")[2]: value for key, value in named(page, "heldout_deliveries_total").items()}
     assert deliveries == {
         "channel=slack, outcome=sent}": 1.0,
         "channel=slack, outcome=failed}": 0.0,
+        "channel=slack, outcome=dropped}": 0.0,
         "channel=email, outcome=sent}": 0.0,
         "channel=email, outcome=failed}": 1.0,
+        "channel=email, outcome=dropped}": 0.0,
     }
     assert (page["heldout_outbox_pending"], page["heldout_outbox_oldest_timestamp_seconds"]) == (2.0, NOW.timestamp())
-    store.sent(rows[1].id, NOW + HOUR, None)
+    store.settle(NOW + HOUR, [Sent(mail, Receipt())])
     page = scrape(NOW + HOUR)
     assert page["heldout_deliveries_total{channel=email, outcome=sent}"] == 1.0
     assert page["heldout_deliveries_total{channel=email, outcome=failed}"] == 1.0
     assert page["heldout_outbox_oldest_timestamp_seconds"] == (NOW + timedelta(minutes=5)).timestamp()
-    store.sent(rows[2].id, NOW + HOUR, None)
+    (second,) = store.lease(NOW + 2 * HOUR, "slack", 10, HOUR)
+    store.settle(NOW + HOUR, [Dropped(second, "it is over")])
     page = scrape(NOW + HOUR)
+    assert page["heldout_deliveries_total{channel=slack, outcome=dropped}"] == 1.0
     assert page["heldout_outbox_pending"] == 0.0
     assert "heldout_outbox_oldest_timestamp_seconds" not in page
 

@@ -22,6 +22,25 @@ TOKENS = {
         ("HEAD", "/readyz", Need.NOTHING),
         ("POST", "/login", Need.NOTHING),
         ("POST", "/logout", Need.NOTHING),
+        ("POST", "/flagger/s3cret/gate", Need.NOTHING),
+        ("POST", "/flagger/half/half/rollback-check", Need.NOTHING),
+        ("POST", "/api/v1/hooks/id-1/result", Need.NOTHING),
+        ("POST", "/slack/interactions", Need.NOTHING),
+        *[
+            ("POST", f"/incidents/id-1/{step}", Need.FORM)
+            for step in ("ack", "silence", "resolve", "approve", "reject")
+        ],
+        ("GET", "/incidents/id-1/approve", Need.READ),
+        ("POST", "/incidents/id-1/delete", Need.ACT),
+        ("POST", "/incidents/id/1/ack", Need.ACT),
+        ("POST", "/incidents", Need.ACT),
+        ("POST", "/api/v1/incidents/id-1/ack", Need.ACT),
+        ("GET", "/flagger/s3cret/gate", Need.READ),
+        ("PUT", "/flagger/s3cret/gate", Need.ACT),
+        ("POST", "/flaggers/s3cret/gate", Need.ACT),
+        ("POST", "/api/v1/hooks/id-1/other", Need.ACT),
+        ("POST", "/api/v1/hooks/a/b/result", Need.ACT),
+        ("POST", "/slack/interactions/x", Need.ACT),
         ("GET", "/api/v1/verdicts", Need.VERDICTS),
         ("GET", "/api/v1/verdicts/ft", Need.VERDICTS),
         ("GET", "/api/v1/verdictsx", Need.READ),
@@ -44,23 +63,25 @@ def test_what_a_request_needs(method, path, need):
 
 READER, ACTOR, GATE = (Caller(How.TOKEN, token.name, token.role) for token in TOKENS.values())
 SESSION = Caller(How.SESSION, "b", "act", "0" * 32)
+LOOKER = Caller(How.SESSION, "a", "read", "0" * 32)
 WRONG = Caller(How.WRONG_TOKEN)
 
 
 @pytest.mark.parametrize(
-    ("caller", "nothing", "verdicts", "read", "act"),
+    ("caller", "nothing", "verdicts", "read", "act", "form"),
     [
-        (ANONYMOUS, None, 401, 401, 401),
-        (WRONG, None, 401, 401, 401),
-        (GATE, None, None, 403, 403),
-        (READER, None, None, None, 403),
-        (ACTOR, None, None, None, None),
-        (SESSION, None, None, None, 403),
+        (ANONYMOUS, None, 401, 401, 401, 401),
+        (WRONG, None, 401, 401, 401, 401),
+        (GATE, None, None, 403, 403, 403),
+        (READER, None, None, None, 403, 403),
+        (ACTOR, None, None, None, None, 403),
+        (SESSION, None, None, None, 403, None),
+        (LOOKER, None, None, None, 403, 403),
     ],
 )
-def test_every_role_may_what_it_may(caller, nothing, verdicts, read, act):
+def test_every_role_may_what_it_may(caller, nothing, verdicts, read, act, form):
     found = [refusal(need, caller, open_to_read=False) for need in Need]
-    assert [one and one.status for one in found] == [nothing, verdicts, read, act]
+    assert [one and one.status for one in found] == [nothing, verdicts, read, act, form]
 
 
 @pytest.mark.parametrize(

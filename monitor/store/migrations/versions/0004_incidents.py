@@ -8,6 +8,22 @@ down_revision = "0003"
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+# Whoever may change the schema can take these away; the log's chain of hashes shows what is done then.
+_APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log can only grow'); END"
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit log can only grow' USING ERRCODE = 'integrity_constraint_violation'; "
+        "END $$",
+        "CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()",
+    ],
+}
+
 
 def upgrade() -> None:
     """Add what alerts that end in action need."""
@@ -25,6 +41,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
         sa.UniqueConstraint("hash", name=op.f("uq_audit_hash")),
     )
+    for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)
     op.create_table(
         "incident",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -133,7 +151,7 @@ def upgrade() -> None:
             "channel", existing_type=sa.VARCHAR(length=40), type_=sa.String(length=120), existing_nullable=False
         )
         batch_op.drop_constraint(batch_op.f("uq_outbox_alert_id_channel"), type_="unique")
-        batch_op.create_index(batch_op.f("ix_outbox_channel_line_state"), ["channel", "line", "state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outbox_state_channel_line"), ["state", "channel", "line"], unique=False)
         batch_op.create_unique_constraint(
             batch_op.f("uq_outbox_alert_id_channel_part"), ["alert_id", "channel", "part"]
         )

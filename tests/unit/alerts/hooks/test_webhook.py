@@ -8,7 +8,8 @@ import standardwebhooks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.hooks.webhook import WebhookSender, WebhookSettings
+from alerts.hooks.settings import WebhookSettings
+from alerts.hooks.webhook import WebhookSender
 from tests.fakes.hook_server import signed
 from tests.unit.alerts.hooks import vectors
 
@@ -36,7 +37,7 @@ def test_the_same_instant_in_another_zone_is_signed_alike():
 
 @given(
     st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")),
-    st.datetimes(datetime(2001, 1, 1), datetime(2200, 1, 1), timezones=st.timezones()),
+    st.builds(datetime.fromtimestamp, st.integers(10**9, 7 * 10**9), st.timezones()),
     st.binary(min_size=24, max_size=64),
 )
 def test_whatever_is_sent_verifies(body, at, key):
@@ -95,7 +96,13 @@ def test_padding_may_be_left_out(size):
     [
         *("", "deploy.internal/x", "ftp://deploy.internal/", "https://", "https://[::1", "https://a:99999/"),
         *("https://a/b c", "https://a/\n", "https://größer.test/", "http://169.254.169.254/latest", "http://0x7f.1/"),
-        *("http://[fe80::1]/", "http://[64:ff9b::1]/", "http://2130706433/", "http://0.0.0.0/"),
+        *(
+            "http://[fe80::1]/",
+            "http://10.0.0.1\\@[::1]/",
+            "http://[64:ff9b::1]/",
+            "http://2130706433/",
+            "http://0.0.0.0/",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_meant_is_refused(url):
