@@ -93,6 +93,16 @@ retry_for = "5m"
 # USD per million tokens. Without it only the cap on calls limits what a run costs. No default. `cached_input` is for
 # input that the provider read from its cache; without it that costs as other input.
 # price = {{ input = 2.0, output = 8.0, cached_input = 0.2 }}
+# Another target, that this one may be rolled back to: measured on the same slots, as often. No default.
+# fallback = "support-rag"
+
+# [targets.support-rag]
+# provider = "http"
+# url = "http://127.0.0.1:8001/answer"
+# body = '{{"question": {{{{ input | tojson }}}}}}'
+# answer = "answer"
+# suites = ["support"]
+# role = "reference"
 """
 
 _CHAT = """

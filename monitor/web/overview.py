@@ -120,6 +120,7 @@ def _open(run: Run, now: datetime) -> str:
         RunKind.WEEK: "Weekly run",
         RunKind.AD_HOC: "Run on demand",
         RunKind.JUDGE: "Look at the judges",
+        RunKind.REFERENCE: "Comparison with what it may replace",
     }[run.kind] + who
     if run.state is RunState.RUNNING:
         return f"{what} under way"

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.domain.run import RunKind, RunState
-from monitor.domain.verdict import Interval, Level, Stage
+from monitor.domain.verdict import FallbackSeen, Interval, Level, Stage
 from monitor.store.database import Database, connect
 from tests.fakes.house import MONDAY
 from tests.fakes.scenes import HOSTILE, at_work, decided, of_judges, provider_cause, run_row, store_run, undelivered
@@ -121,6 +121,21 @@ def test_it_says_what_is_known_of_the_judges(daemon, house):
     ]
     assert [part for part in expected if part not in text] == []
     assert "Look at the judges under way." in text
+
+
+def test_it_says_how_a_fallback_compares_and_that_it_is_being_measured(daemon, house):
+    better = FallbackSeen("prompt", True, Interval(3.9, 2.7, 5.1, 0.99), 8)
+    decided(house, "ft", "run-1", Level.ROLLBACK, fallback=better)
+    decided(house, "summaries", "run-2", fallback=FallbackSeen("prompt", False, why=HOSTILE))
+    beside = {"state": RunState.RUNNING, "kind": RunKind.REFERENCE, "slot": MONDAY}
+    store_run(house, run_row("run-3", "prompt", **beside))
+    at_work(house, "prompt · support", MONDAY, stage="reference ×8")
+    page = look(daemon())
+    assert "Fallback prompt: better by 3.9 points (2.7 to 5.1), ready." in page.text
+    assert "Fallback prompt: not ready: " in page.text
+    assert "Comparison with what it may replace under way." in page.text
+    assert "A comparison with what it may replace, up to 8 answers to each question" in page.text
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img")]
 
 
 def test_hostile_texts_are_text(daemon, house):
