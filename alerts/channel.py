@@ -47,11 +47,13 @@ class Receipt:
 
     `reference` is its own name for the message (Slack: `ts`), or None. `parts` are to be sent next, each as a thing of
     its own, so that one that cannot be sent repeats none of the others. `result`: what a hook's own answer says.
+    `anew`: the thread that it was sent to is gone, and this is the first message of the one in its place.
     """
 
     reference: str | None = None
     parts: tuple[str, ...] = ()
     result: Mapping[str, object] | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,15 +166,21 @@ class Threads:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._moved: set[str] = set()
 
     def learn(self, row: OutboxRow, receipt: Receipt) -> None:
         """Remember what `row`'s receipt says."""
-        if row.incident is not None and receipt.reference is not None:
+        if row.incident is None or receipt.reference is None:
+            return
+        if receipt.anew:
+            self._known[row.incident] = receipt.reference
+            self._moved.add(row.incident)
+        else:
             self._known.setdefault(row.incident, receipt.reference)
 
     def placed(self, row: OutboxRow) -> OutboxRow:
         """`row` with the thread that it belongs to by now."""
-        if row.thread is not None or row.incident is None:
+        if row.incident is None or (row.thread is not None and row.incident not in self._moved):
             return row
         return replace(row, thread=self._known.get(row.incident))
 

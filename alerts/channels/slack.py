@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -102,7 +102,9 @@ class SlackChannel:
         alert = outgoing.alert
         thread = self._thread(outgoing)
         if outgoing.part == POST:
-            return await self._tell(alert, thread, pictured=outgoing.picture is not None)
+            receipt = await self._tell(alert, thread, pictured=outgoing.picture is not None)
+            lost = self._threads and outgoing.thread is not None and receipt.reference != str(thread)
+            return replace(receipt, anew=lost)
         if thread is None:
             raise WithdrawnError("the message that this belongs to is not in this channel")
         if outgoing.part == ROOT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two looks at whether to listen at all, and between two lines; the last holds from then on.
+# Seconds between two looks at whether to listen at all; and before another line, where one failed or ended before it
+# had settled: the last holds from then on.
 LOOK = 1.0
 WAITS = (0.1, 1.0, 5.0, 15.0, 60.0)
+SETTLED = 30.0
 
 Heard = Callable[[Mapping[str, Any]], Awaitable[str | None]]
 Answer = Callable[[Mapping[str, Any], str], Awaitable[None]]
@@ -48,6 +51,7 @@ class Ear:
         self._failures = 0
         self._told: str | None = None
         self._state = "off"
+        self._opened_at: float | None = None
         self.lines = 0
         self.presses = 0
 
@@ -81,7 +85,7 @@ class Ear:
         """One line, until it ends, or is not wanted any more."""
         from alerts.channels.slack_socket import listen
 
-        self._state = "connecting"
+        self._state, self._opened_at = "connecting", None
         line = asyncio.create_task(listen(settings, self._hear, self._opened))
         watch = asyncio.create_task(self._until_unwanted(settings))
         try:
@@ -98,9 +102,12 @@ class Ear:
         except TransportError as error:
             await self._failed(error.message)
             return
-        logger.info("Slack's line has ended", extra={"why": why})
-        # A line that has greeted was one; the next may be opened at once.
-        await (self._rest(self._waits[0]) if self._state == "listening" else self._failed(why))
+        if self._opened_at is None or time.monotonic() - self._opened_at < SETTLED:
+            # Slack gives out few addresses a minute: lines that end as soon as they begin must not use them up.
+            await self._failed(why)
+            return
+        logger.info("Slack's line has ended, and another is opened", extra={"why": why})
+        self._failures, self._told = 0, None
 
     async def _until_unwanted(self, settings: SocketSettings) -> None:
         while self._wanted() == settings:
@@ -109,8 +116,7 @@ class Ear:
 
     def _opened(self) -> None:
         self.lines += 1
-        self._failures = 0
-        self._told = None
+        self._opened_at = time.monotonic()
         self._state = "listening"
         logger.info("listening to Slack", extra={"lines": self.lines})
 

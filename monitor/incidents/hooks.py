@@ -55,7 +55,7 @@ def consider(
             incident = ask(connection, office, incident, row, HELDOUT, ruling.reason)
             lines.append(f"{row.action.capitalize()} asked for by {name}: {ruling.reason}")
         else:
-            offer = Approval(row.id, name, row.action, str(row.nonce), row.expires_at)
+            offer = Approval(row.id, name, row.action, str(row.nonce), row.expires_at, row.fallback)
             why = f"{name} would ask for a {row.action}. {ruling.reason}"
             step = Event(What.OFFERED, office.now, HELDOUT, why, approval=offer, hook=row.id, action=row.action)
             incident = incidents.record(connection, incident.id, step)

@@ -99,9 +99,14 @@ class Settling:
     def _thread(self, one: Sent) -> None:
         """The first message of an incident in a channel begins the thread that the others belong to."""
         row, reference = one.row, _kept(one.receipt.reference)
-        if row.incident is None or row.thread is not None or row.part != POST or reference is None:
+        if row.incident is None or row.part != POST or reference is None:
+            return
+        if row.thread is not None and not one.receipt.anew:
             return
         key = {"incident_id": row.incident, "channel": row.channel}
+        if one.receipt.anew:
+            mine = (thread.c.incident_id == row.incident) & (thread.c.channel == row.channel)
+            self._connection.execute(thread.delete().where(mine))
         values = key | {"reference": reference, "created_at": self._now}
         self._connection.execute(insert_new(self._connection, thread), values)
 

@@ -145,6 +145,16 @@ async def test_slack_that_refuses_or_is_down_is_asked_again_and_said_once(slack,
     assert "socket-secret" not in caplog.text
 
 
+async def test_lines_that_end_as_soon_as_they_begin_do_not_use_up_slacks_addresses(slack):
+    core = Core()
+    ear = Ear(lambda: settings(slack, longest=0.05), core.hear, core.answer, look=0.05, waits=(0.02, 0.4))
+    task = asyncio.create_task(ear.run())
+    await asyncio.sleep(1.0)
+    ear.stop()
+    await task
+    assert 2 <= ear.lines <= 4
+
+
 async def test_an_address_that_is_not_slacks_is_not_called(slack):
     slack.script.append(refused("x"))
     slack.script[0] = replace(slack.script[0], body={"ok": True, "url": "ws://evil.example/link"})

@@ -63,7 +63,7 @@ async def test_an_incident_is_one_thread_from_the_fall_to_the_end(slack):
 
     step = stepped("acknowledged", "ACKNOWLEDGED by ada", ADA)
     receipt = await posts.send(of(step, thread=FIRST))
-    assert (receipt.reference, receipt.parts) == (FIRST, (ROOT,))
+    assert (receipt.reference, receipt.parts, receipt.anew) == (FIRST, (ROOT,), False)
     assert "nobody has acknowledged it" in state(slack), "not changed yet"
     await posts.send(of(step, ROOT, FIRST))
     assert "acknowledged by ada" in state(slack)
@@ -141,12 +141,13 @@ async def test_a_picture_that_slack_cannot_take_now_is_tried_again(slack):
 
 
 @pytest.mark.parametrize(
-    ("gone", "refusal"), [("C0OLDCHANNEL/1700000000.000001", None), (FIRST, refused("thread_not_found"))]
+    ("gone", "refusal"),
+    [("C0OLDCHANNEL/1700000000.000001", None), (f"{CHANNEL}/1600000000.000001", refused("thread_not_found"))],
 )
 async def test_where_the_first_message_is_gone_another_takes_its_place(slack, gone, refusal):
     slack.script.extend([refusal] if refusal else [])
     receipt = await channel(slack).send(of(FALL, thread=gone))
-    assert (receipt.reference, receipt.parts) == (FIRST, (DETAILS,))
+    assert (receipt.reference, receipt.parts, receipt.anew) == (FIRST, (DETAILS,), True)
     assert "thread_ts" not in slack.messages[0]
     assert "heldout.approve" in [button["action_id"] for button in buttons(slack.messages[0]["blocks"])]
 
@@ -154,7 +155,7 @@ async def test_where_the_first_message_is_gone_another_takes_its_place(slack, go
 async def test_a_reply_that_slack_puts_into_the_channel_becomes_the_first_message(slack):
     posts, deleted = channel(slack), f"{CHANNEL}/1600000000.000001"
     receipt = await posts.send(of(FALL, thread=deleted))
-    assert (receipt.reference, receipt.parts) == (FIRST, (ROOT, DETAILS))
+    assert (receipt.reference, receipt.parts, receipt.anew) == (FIRST, (ROOT, DETAILS), True)
     await posts.send(of(FALL, ROOT, receipt.reference))
     assert "heldout.approve" in [button["action_id"] for button in buttons(slack.updates[0]["blocks"])]
     assert "*Thresholds*" in state(slack)
@@ -206,7 +207,7 @@ async def test_the_other_channel_says_first_why_it_is_read(slack):
     posts = channel(slack, stands_in="C0USUAL")
     assert posts.name == FALLBACK
     receipt = await posts.send(of(FALL, thread=FIRST, picture=DRAWN))
-    assert receipt.parts == ()
+    assert (receipt.parts, receipt.anew) == ((), False)
     (message,) = slack.messages
     note = "The usual channel C0USUAL could not be reached, so this comes here"
     assert message["text"].startswith(f"{GROUP} {note}\n🔴 ROLLBACK")

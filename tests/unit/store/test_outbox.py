@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -221,6 +222,19 @@ def test_the_first_message_of_an_incident_begins_its_thread_in_that_channel(hous
     with house.database.write() as connection:
         put_alert(connection, "a3", "i-1")
     assert [row.thread for row in house.rows(channel="slack")] == ["ts-1"]
+
+
+def test_a_message_that_had_to_begin_the_thread_anew_takes_the_place_of_the_one_that_is_gone(house):
+    with house.database.write() as connection:
+        put_incident(connection)
+        for name in ("a1", "a2", "a3"):
+            put_alert(connection, name, "i-1")
+    first, second, third = house.rows()
+    house.sent(first, "ts-1")
+    house.sent(replace(second, thread="ts-1"), "ts-2", anew=True)
+    house.sent(replace(third, thread="ts-2"), "ts-2")
+    with house.database.read() as connection:
+        assert connection.execute(sa.select(tables.thread.c.reference)).scalars().all() == ["ts-2"]
 
 
 def test_a_thread_begins_with_a_message_and_no_part_of_one(house):

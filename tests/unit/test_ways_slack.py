@@ -3,7 +3,7 @@
 import pytest
 
 from alerts.channels.slack import SlackChannel
-from monitor import wiring
+from monitor import ways
 from monitor.config.load import load_config
 from monitor.config.secrets import SecretError, missing_secrets
 
@@ -33,15 +33,15 @@ def config(tmp_path):
 
 
 def settings(config, environ=ENVIRON):
-    return wiring.slack_settings(config, config.alerts.slack, environ)
+    return ways.slack_settings(config, config.alerts.slack, environ)
 
 
 def test_one_channel_is_a_way_of_its_own_and_the_other_is_none_that_alerts_choose(config):
     found = config(BOT + 'fallback_channel = "C0OTHER"\nmention = "<!here>"\n')
-    ways = wiring.channels(found, ENVIRON)
-    assert {name: way.name for name, way in ways.items()} == {"slack": "slack", "slack-fallback": "slack-fallback"}
-    assert all(isinstance(way, SlackChannel) for way in ways.values())
-    assert wiring.channel_names(found) == ["slack"]
+    built = ways.channels(found, ENVIRON)
+    assert {name: way.name for name, way in built.items()} == {"slack": "slack", "slack-fallback": "slack-fallback"}
+    assert all(isinstance(way, SlackChannel) for way in built.values())
+    assert found.alerts.channels == ("slack",)
     assert settings(found).mention == "<!here>"
 
 
@@ -60,10 +60,10 @@ def test_there_are_buttons_where_a_press_reaches_heldout_and_counts(config, slac
 
 
 def test_it_listens_where_there_is_an_app_token(config):
-    assert wiring.slack_socket(config(BOT), ENVIRON) is None
-    assert wiring.slack_socket(config('webhook_url = { env = "HOOK" }\n'), ENVIRON) is None
+    assert ways.slack_socket(config(BOT), ENVIRON) is None
+    assert ways.slack_socket(config('webhook_url = { env = "HOOK" }\n'), ENVIRON) is None
     listens = config(BOT + 'team = "T1"\napp_token = { env = "APP" }\nbase_url = "http://127.0.0.1:1/api/"\n')
-    socket = wiring.slack_socket(listens, ENVIRON)
+    socket = ways.slack_socket(listens, ENVIRON)
     assert (socket.app_token, socket.base_url) == ("xapp-app", "http://127.0.0.1:1/api/")
     assert "xapp-app" not in repr(socket)
 
@@ -71,6 +71,6 @@ def test_it_listens_where_there_is_an_app_token(config):
 def test_a_secret_that_cannot_be_had_is_named_with_its_place(config):
     found = config(BOT + 'team = "T1"\napp_token = { env = "APP" }\nsigning_secret = { env = "SIGNING" }\n')
     with pytest.raises(SecretError, match=r"\[alerts.slack\] app_token: environment variable APP is not set"):
-        wiring.slack_socket(found, {"BOT": "xoxb-bot"})
+        ways.slack_socket(found, {"BOT": "xoxb-bot"})
     keys = [fault.key for fault in missing_secrets(found, {"BOT": "xoxb-bot"})]
     assert sorted(keys) == ["app_token", "signing_secret"]
