@@ -19,6 +19,22 @@ from monitor.threads import in_thread
 
 T = TypeVar("T")
 
+# Nothing is put off, or leased, for longer than an hour: what ends later than this was written while a clock was ahead.
+_LONGEST = HOUR + timedelta(minutes=5)
+_NOW, _LATE = (sa.bindparam(name, type_=outbox.c.due_at.type) for name in ("now", "late"))
+# Undelivered, due, and leased by nobody; times that lie too far ahead hold up nothing. `_at` gives the times.
+_READY = sa.and_(
+    outbox.c.state.in_(UNDELIVERED),
+    (outbox.c.due_at <= _NOW) | (outbox.c.due_at > _LATE),
+    outbox.c.leased_until.is_(None) | (outbox.c.leased_until <= _NOW) | (outbox.c.leased_until > _LATE),
+)
+# Made once, because an idle daemon asks it twice a second.
+_DUE = sa.select(outbox.c.channel).where(_READY).distinct().order_by(outbox.c.channel)
+
+
+def _at(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "late": now + _LONGEST}
+
 
 class _Head(NamedTuple):
     """A row that nothing stands before."""
@@ -27,10 +43,6 @@ class _Head(NamedTuple):
     channel: str
     line: str
     state: str
-
-
-# Nothing is put off, or leased, for longer than an hour: what ends later than this was written while a clock was ahead.
-_LONGEST = HOUR + timedelta(minutes=5)
 
 
 class StoredOutbox:
@@ -55,10 +67,11 @@ class StoredOutbox:
 
     def due(self, now: datetime) -> Sequence[str]:
         """The channels for which something could be leased."""
-        query = sa.select(outbox.c.channel).where(_due_and_free(now)).distinct().order_by(outbox.c.channel)
         with self._database.read() as connection:
             # What stands behind another in its line is due as well, and cannot be leased.
-            return [name for name in connection.execute(query).scalars().all() if _heads(connection, now, name, 1)]
+            return [
+                name for name in connection.execute(_DUE, _at(now)).scalars().all() if _heads(connection, now, name, 1)
+            ]
 
     def lease(self, now: datetime, channel: str, limit: int, lease_for: timedelta) -> Sequence[OutboxRow]:
         """Up to `limit` rows of `channel` that are due and free, oldest first, leased from now on."""
@@ -86,14 +99,6 @@ class StoredOutbox:
             Settling(connection, now, self._observer).settle(outcomes)
 
 
-def _due_and_free(now: datetime) -> sa.ColumnElement[bool]:
-    """Undelivered, due, and leased by nobody; times that lie too far ahead of `now` hold up nothing."""
-    late = now + _LONGEST
-    due = (outbox.c.due_at <= now) | (outbox.c.due_at > late)
-    leased = outbox.c.leased_until
-    return outbox.c.state.in_(UNDELIVERED) & due & (leased.is_(None) | (leased <= now) | (leased > late))
-
-
 def _heads(connection: Connection, now: datetime, channel: str, limit: int) -> list[_Head]:
     """The first of each line, where it is due and free, and those that stand beside their line."""
     of_channel = outbox.c.channel == channel
@@ -102,11 +107,11 @@ def _heads(connection: Connection, now: datetime, channel: str, limit: int) -> l
     query = (
         sa.select(outbox.c.id, outbox.c.channel, outbox.c.line, outbox.c.state)
         .where(outbox.c.id.in_(sa.union_all(first, beside)))
-        .where(_due_and_free(now))
+        .where(_READY)
         .order_by(outbox.c.id)
         .limit(limit)
     )
-    return [_Head(*row) for row in connection.execute(query)]
+    return [_Head(*row) for row in connection.execute(query, _at(now))]
 
 
 def _behind(connection: Connection, now: datetime, heads: Sequence[_Head], limit: int) -> list[int]:
@@ -123,7 +128,7 @@ def _behind(connection: Connection, now: datetime, heads: Sequence[_Head], limit
         return []
     line = (outbox.c.channel == heads[0].channel) & outbox.c.line.in_(lines) & outbox.c.state.in_(IN_LINE)
     query = (
-        sa.select(outbox.c.id, outbox.c.line, _due_and_free(now).label("ready"))
+        sa.select(outbox.c.id, outbox.c.line, _READY.label("ready"))
         .where(line & (outbox.c.id > min(lines.values())))
         .order_by(outbox.c.id)
         # Lines mostly grow side by side. Where one has grown much faster, the others get less in this lease.
@@ -131,7 +136,7 @@ def _behind(connection: Connection, now: datetime, heads: Sequence[_Head], limit
     )
     found: dict[str, list[int]] = {name: [] for name in lines}
     ended: set[str] = set()
-    for row in connection.execute(query):
+    for row in connection.execute(query, _at(now)):
         if row.id == lines[row.line]:
             continue
         if not row.ready:

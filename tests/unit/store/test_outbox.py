@@ -20,6 +20,7 @@ from tests.fakes.outbox import Clock, ScriptedChannel
 from tests.unit.store.rows import NOW, tell
 
 LEASE = timedelta(seconds=90)
+LATER = NOW + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -362,16 +363,25 @@ def test_what_was_dropped_counts_as_neither_sent_nor_waiting(house):
     assert house.ids()["a1"].error == "it is over"
 
 
-def test_one_that_stands_beside_its_line_leads_nobody_past_those_in_it(house):
+@pytest.mark.parametrize(
+    ("states", "leased"),
+    [
+        # The second stands beside the line: it goes, and those behind it wait for the first.
+        ({"a1": {"state": "blocked", "due_at": LATER}, "a2": {"state": "failed"}}, ["a2"]),
+        # The first was tried again after it had stood beside the line, while the second was put off, or is on its way.
+        ({"a2": {"due_at": LATER}}, ["a1"]),
+        ({"a2": {"leased_until": LATER}}, ["a1"]),
+        ({"a3": {"state": "failed", "due_at": LATER}}, ["a1", "a2", "a4"]),
+    ],
+)
+def test_nobody_is_led_past_one_that_waits(house, states, leased):
     house.tell("a1", "a2", "a3", "a4")
-    rows = house.rows()
-    house.settle(*(Returned(row) for row in rows[2:]), Sent(rows[0], Receipt()))
-    house.put_off(rows[1], 3600, state=State.BLOCKED)
     with house.database.write() as connection:
-        beside = {"state": "failed", "due_at": NOW}
-        connection.execute(tables.outbox.update().where(tables.outbox.c.alert_id == "a1"), beside)
+        for name, values in states.items():
+            connection.execute(tables.outbox.update().where(tables.outbox.c.alert_id == name), values)
     assert house.box.due(NOW) == ["slack"]
-    assert house.lease() == [("a1", "slack")]
+    assert house.lease() == [(name, "slack") for name in leased]
+    assert house.lease() == []
     assert house.box.due(NOW) == []
 
 
