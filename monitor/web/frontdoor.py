@@ -124,7 +124,7 @@ def _is_page(scope: Scope) -> bool:
 
 
 # Messages lead to these pages, and whoever follows one wants to be there after signing in.
-TO = re.compile(r"/incidents(?:/[A-Za-z0-9-]{1,64}(?:/approve)?)?")
+TO = re.compile(r"/incidents(?:/[A-Za-z0-9-]{1,64}(?:/approve)?)?|/runs/[A-Za-z0-9-]{1,64}")
 
 
 def _sign_in(path: str) -> str:

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from monitor.web import auth, overview, sessions, words
+from monitor.web import auth, overview, run_view, sessions, words
 from monitor.web.errors import RefusedError, too_often
 from monitor.web.forms import form_of, key_for, refuse_other_sites
 from monitor.web.frontdoor import CALLER, TO, cookie_name, is_secure
@@ -43,6 +43,7 @@ class Pages:
         """The routes."""
         router = APIRouter(include_in_schema=False)
         router.add_api_route("/", self.overview)
+        router.add_api_route("/runs/{run}", self.run)
         router.add_api_route("/login", self.login_form)
         router.add_api_route("/login", self.login, methods=["POST"])
         router.add_api_route("/logout", self.logout, methods=["POST"])
@@ -55,6 +56,13 @@ class Pages:
         return self._render.page(
             "overview.html", view=overview.look(self._service), words=words, caller=caller, form_key=key
         )
+
+    def run(self, request: Request, run: str) -> Response:
+        """One run: what it found, when, and what it used."""
+        caller: auth.Caller = request.scope[CALLER]
+        key = key_for(self._service, caller)
+        view = run_view.one(self._service, run)
+        return self._render.page("run.html", view=view, words=words, caller=caller, form_key=key)
 
     async def login_form(self, to: str = "") -> Response:
         """The form that takes a token; `to`: the page that it leads to."""

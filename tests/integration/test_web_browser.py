@@ -76,7 +76,7 @@ async def test_nothing_is_kept_out_and_nothing_is_wider_than_the_window(daemon, 
         assert "rgb(244, 245, 247)" in await page.run("getComputedStyle(document.body).backgroundColor")
         assert await page.run("document.scripts.length") == 0
         await page.call("Network.setCookie", **session(web))
-        for path in ("/incidents", "/incidents/incident-1", "/incidents/incident-1/approve"):
+        for path in ("/incidents", "/incidents/incident-1", "/incidents/incident-1/approve", "/runs/run-1"):
             await page.go(f"http://127.0.0.1:{web.port}{path}")
             assert await page.run("document.documentElement.scrollWidth") <= width, path
             assert await page.run("document.querySelectorAll('h1, h2').length") > 0
