@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from alerts.alert import Alert, Fact, Kind
-from alerts.incident import Incident
+from alerts.incident import Incident, What
 from alerts.message_blocks import (
     ITEMS,
     Sheet,
@@ -27,6 +27,11 @@ from alerts.message_buttons import NO_BUTTONS, Powers, controls
 from alerts.state_words import standing
 from alerts.text import code, prose
 from alerts.words import tell
+
+# Steps that the state of the incident tells of by itself.
+_SHOWN = frozenset(
+    {What.ACKNOWLEDGED, What.SILENCED, What.OFFERED, What.ESCALATED, What.VERIFIED, What.RESOLVED, What.REPLACED}
+)
 
 
 def render(alert: Alert, *, show_cases: bool = False, mention: str | None = None, note: str = "") -> SlackMessage:
@@ -50,16 +55,16 @@ def root(alert: Alert, *, mention: str | None = None, powers: Powers = NO_BUTTON
     Raises ValueError for an alert without an incident.
     """
     incident = _incident(alert)
-    story = tell(replace(alert, kind=_kind(alert, incident), event=""))
+    story = tell(_verdict_of(alert, incident))
     headline = story.headline
     if not incident.is_open and alert.kind is not Kind.RECOVERED:
         headline = f"✅ RESOLVED{headline[headline.index(':') :]}" if ":" in headline else headline
-    happened = f" Last: {alert.event}" if alert.kind is Kind.STEP and alert.event else ""
+    last = f" · Last: {alert.event}" if alert.kind is Kind.STEP and alert.step not in _SHOWN else ""
     sheet = Sheet(
         replace(story, headline=headline, reasons=(), examples=()),
         alert.links,
         _call(alert, mention),
-        standing=standing(incident) + (f" ·{happened}" if happened else ""),
+        standing=standing(incident) + last,
         controls=controls(incident, powers),
     )
     return compose(sheet)
@@ -67,14 +72,19 @@ def root(alert: Alert, *, mention: str | None = None, powers: Powers = NO_BUTTON
 
 def reply(alert: Alert, *, mention: str | None = None) -> SlackMessage:
     """What `alert` adds to its incident's thread, where the first message shows the numbers."""
-    is_step, call = alert.kind is Kind.STEP, _call(alert, mention)
-    story = replace(tell(alert), facts=(), examples=(), reasons=alert.reasons if is_step else ())
+    is_step, call, story = alert.kind is Kind.STEP, _call(alert, mention), tell(alert)
     if is_step and not alert.broadcast:
-        return compose(
-            Sheet(replace(story, lead="", meaning="", actions=(), footer=story.footer[-1:]), (), call, small=True)
-        )
+        quiet = replace(story, meaning="", actions=(), facts=(), reasons=(), examples=(), footer=story.footer[-1:])
+        return compose(Sheet(quiet, call=call, small=True))
     # With its links: a reply that the whole channel is shown stands there without the message that it replies to.
-    return compose(Sheet(story, alert.links, call, standing=_standing(alert)))
+    told = replace(
+        story,
+        meaning="" if is_step else story.meaning,
+        facts=story.facts[:1] if is_step else (),
+        reasons=alert.reasons[1:] if is_step else (),
+        examples=(),
+    )
+    return compose(Sheet(told, alert.links, call, standing=_standing(alert)))
 
 
 def details(alert: Alert, *, show_cases: bool = False) -> SlackMessage:
@@ -121,8 +131,9 @@ def _incident(alert: Alert) -> Incident:
     return alert.incident
 
 
-def _kind(alert: Alert, incident: Incident) -> Kind:
-    """A step says nothing of how good the target is: the verdict that it was taken on does."""
+def _verdict_of(alert: Alert, incident: Incident) -> Alert:
+    """What a step was taken on: the step itself says nothing of how good the target is, nor when it was measured."""
     if alert.kind is not Kind.STEP:
-        return alert.kind
-    return Kind.RECOVERING if alert.verdict == "pass" and incident.is_open else Kind.WORSE
+        return alert
+    kind = Kind.RECOVERING if alert.verdict == "pass" and incident.is_open else Kind.WORSE
+    return replace(alert, kind=kind, event="", finished_at=None)

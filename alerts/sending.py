@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 SPARE = timedelta(seconds=30)
 # Rows that are leased for each one that may be under way, so that none waits for the database. A process that dies
 # holds up no more than these.
-AHEAD = 4
+AHEAD = 8
 # Of what cannot be sent for now: it is only put off.
 UNSENDABLE = 50
 

@@ -50,8 +50,9 @@ def tell(alert: Alert) -> Story:
         meaning=alert.meaning,
         actions=alert.actions,
         facts=tuple(_facts(alert)),
-        # The reasons of a step are its own; the causes are those of the verdict that it was taken on.
-        reasons=(*alert.reasons, *causes) if alert.kind is Kind.STEP else (*causes, *reasons),
+        # The reasons of a step are its own, and the first of them leads; the causes are the verdict's that it was
+        # taken on.
+        reasons=(*alert.reasons[1:], *causes) if alert.kind is Kind.STEP else (*causes, *reasons),
         examples=tuple(e.case for e in alert.examples[:MOST_EXAMPLES]),
         footer=tuple(_footer(alert)),
     )
@@ -114,6 +115,12 @@ def _lead(alert: Alert) -> str:
             f"This is about what measures {_short(alert.target)}, not about {_short(alert.target)} itself: "
             f"the verdict is {_short(alert.verdict)}."
         )
+    if alert.kind is Kind.STEP and alert.reasons:
+        return alert.reasons[0]
+    return _measured(alert)
+
+
+def _measured(alert: Alert) -> str:
     if alert.score is None:
         then = "" if alert.baseline_score is None else f" At deployment the score was {points(alert.baseline_score)}."
         return f"There is no score from this run.{then}{_since(alert)}"
@@ -146,6 +153,8 @@ def _facts(alert: Alert) -> list[Fact]:
         return []
     stage = "" if alert.stage == "final" else f" ({_STAGES.get(alert.stage, alert.stage)})"
     facts = [Fact("Verdict", f"{_short(alert.verdict)}{stage}")]
+    if alert.kind is Kind.STEP:
+        facts.insert(0, Fact("What it is about", _measured(alert)))
     if alert.previous_verdict is not None:
         facts.append(Fact("Verdict before", alert.previous_verdict))
     if alert.confirmation is not None:
@@ -195,10 +204,9 @@ def _footer(alert: Alert) -> list[Fact]:
     if alert.slot is not None:
         footer.append(Fact("Slot", instant(alert.slot)))
     if alert.finished_at is not None:
-        # Where nothing was answered, nothing was measured.
-        footer.append(
-            Fact("Measured" if alert.answers or alert.score is not None else "Noticed", instant(alert.finished_at))
-        )
+        # Where nothing was answered, nothing was measured; and a step is taken when it is.
+        measured = "Measured" if alert.answers or alert.score is not None else "Noticed"
+        footer.append(Fact("At" if alert.kind is Kind.STEP else measured, instant(alert.finished_at)))
     if alert.incident is not None:
         footer.append(Fact("Incident", alert.incident.id, exact=True))
     return [*footer, Fact("Alert", alert.id, exact=True)]

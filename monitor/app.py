@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,8 @@ from monitor.site import Site
 class App:
     """Everything that runs of this process share. `new_id` gives a new run's id for the time it begins.
 
-    `left_out`: why a (target, suite) that was wanted is not among `sites`.
+    `left_out`: why a (target, suite) that was wanted is not among `sites`. `turns`: locks by (target, suite, slot), for
+    runs that several of others share.
     """
 
     config: Config
@@ -28,6 +30,7 @@ class App:
     month: Month
     new_id: Callable[[datetime], str]
     left_out: Mapping[tuple[str, str], Exception] = field(default_factory=dict)
+    turns: dict[tuple[str, str, datetime], asyncio.Lock] = field(default_factory=dict)
 
     @property
     def scheduled(self) -> list[Site]:

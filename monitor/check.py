@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
 from alerts.channel import Channel
-from monitor import check_judges, collect
+from monitor import check_fallback, check_judges, collect
 from monitor.app import App
+from monitor.check_fallback import FallbackExpected
 from monitor.check_judges import JudgesExpected, Week
 from monitor.deadman import Deadman, Silent
 from monitor.decide.plan import TYPICAL, specification, typical
@@ -42,6 +43,7 @@ class Expectation:
     `assumed`: no baseline is pinned, so a typical one stands in. `smallest`: the smallest drop that is found 95 times
     in 100. `false_investigations_a_year`: simulated with the code that decides, at a true drop of 0; at most `bound`.
     Calls are the target's; `judging` has those of judges. `usd_a_week` and `baseline_usd` are for both.
+    `fallback`: what measuring its fallback takes, which is not among them.
     """
 
     assumed: bool
@@ -63,6 +65,7 @@ class Expectation:
     bound: float
     answers_usd_a_week: float | None = None
     judging: JudgesExpected | None = None
+    fallback: FallbackExpected | None = None
 
 
 @dataclass
@@ -109,7 +112,9 @@ def look(app: App) -> Report:
             report.warnings.append(
                 f"[targets.{site.target}] has no price: its calls cost an unknown sum, and only the cap on calls holds"
             )
-    monthly = WEEKS_A_MONTH * sum(expected.usd_a_week or 0.0 for expected in report.expectations.values())
+    weekly = sum(expected.usd_a_week or 0.0 for expected in report.expectations.values())
+    weekly += check_fallback.usd_a_week(expected.fallback for expected in report.expectations.values())
+    monthly = WEEKS_A_MONTH * weekly
     if monthly > app.config.budget.usd_per_month:
         report.warnings.append(
             f"weeks without a change cost about {monthly:.2f} USD a month, more than [budget] usd_per_month allows"
@@ -182,6 +187,7 @@ def expectation(app: App, site: Site) -> Expectation:
         false_investigations_a_year=round(outcome.a_year(outcome.investigate), 3),
         bound=round(spec.investigate.alpha * WEEKS_A_YEAR, 3),
         answers_usd_a_week=usd,
+        fallback=check_fallback.expected(app, site, round(calls), outlook.plan.cap),
     )
     return _with_judges(app, site, baseline, expected)
 

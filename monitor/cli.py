@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from monitor import baseline_verbs, db_verbs, judge_verbs, process, service_verbs, session
+from monitor import audit_verbs, baseline_verbs, db_verbs, incident_verbs, judge_verbs, process, service_verbs, session
 from monitor.exits import FAILED, OF_VERDICT, PASS, ROLLBACK, USAGE
 from monitor.options import CONFIG, AsJson, ConfigPath
 
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 app.add_typer(baseline_verbs.app, name="baseline")
 app.add_typer(judge_verbs.app, name="judge")
+app.add_typer(incident_verbs.app, name="incident")
+app.add_typer(audit_verbs.app, name="audit")
 app.add_typer(db_verbs.app, name="db")
 app.command("install-service", epilog="Example: sudo heldout install-service --config /etc/heldout/config.toml")(
     service_verbs.install_service

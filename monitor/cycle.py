@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from monitor import fallback
 from monitor.app import App
 from monitor.conclude import conclude
 from monitor.config.secrets import SecretError
@@ -104,6 +105,7 @@ async def take_up(app: App, site: Site, run: Run, *, patient: bool) -> Done:
         if court is not None and court.blocked is not None:
             found = gathered(app, site, run, setting, court.session)
             taken = concluded(app, site, run, setting, court.blocked, patient)
+            taken = fallback.unmeasured(site, run, taken, "its answers cannot be judged as production's have to be.")
             run, said = conclude(app, site, run, setting, found, taken, court.account(setting))
             return Done(said, run, court.blocked.halt)
         # Answers that nobody can score need not be paid for.
@@ -138,6 +140,8 @@ async def _stage(
         events.halted(run, session.halt)
         found = gathered(app, site, run, setting, session)
         taken = _decide(site, setting, progress, found, None, session, patient)
+    look = fallback.Look(run, setting, found, session, cut_short=halt is not None)
+    taken = await fallback.beside(app, site, look, taken)
     judged = None if court is None else court.account(setting, found, phase)
     if not patient and taken.next is not None:
         # Without patience every wait is skipped, and the run goes on at once.

@@ -39,11 +39,13 @@ def message(error: BaseException) -> str:
 
 
 def _codes() -> dict[type[BaseException], int]:
+    from alerts.incident import NotAllowedError
     from judges.labels import LabelError
     from judges.rubric_file import RubricError
     from monitor.collect import CollectError, DeclinedError
     from monitor.config.faults import FaultsError
     from monitor.config.secrets import SecretError
+    from monitor.incidents.office import RefusedError, UnknownError
     from monitor.judge_run import JudgeError
     from monitor.logs import LogSettingError
     from monitor.replay.runner import RunInterruptedError
@@ -64,6 +66,9 @@ def _codes() -> dict[type[BaseException], int]:
         NothingToRunError: USAGE,
         RubricError: USAGE,
         LabelError: USAGE,
+        UnknownError: USAGE,
+        NotAllowedError: FAILED,
+        RefusedError: FAILED,
         JudgeError: FAILED,
         DatabaseError: FAILED,
         LockedError: FAILED,

@@ -12,6 +12,7 @@ from monitor.decide.transition import BAD, Decided, Opened, Tell, Told
 from monitor.domain.run import Run
 from monitor.domain.verdict import CauseKind, Interval, Level, Stage, Verdict, instant
 from monitor.domain.words import counted
+from monitor.particulars import particulars
 
 
 def alert(
@@ -50,6 +51,7 @@ def alert(
         cases=said.cases,
         answers=said.answers,
         examples=tuple(examples),
+        details=particulars(said),
         run=said.run,
     )
 

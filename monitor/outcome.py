@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitor import errors, process, show, ways
+from monitor import errors, process, show, ways, wiring
 from monitor.config.secrets import SecretError
 from monitor.exits import FAILED, OF_VERDICT, PASS
 
 if TYPE_CHECKING:
     from monitor.app import App
+    from monitor.config.models import Config
     from monitor.rounds import Broken, Round
+    from monitor.store.database import Database
 
 # Delivery before the end of a run, in seconds: a timer without the daemon alerts too.
 DELIVER_FOR = 30.0
@@ -54,24 +56,30 @@ def code(done: Round, *, as_verdict: bool) -> int:
 
 async def _deliver(app: App, said: set[str]) -> None:
     """Send what is due; a database error that a site has met and that was `said` is not said again."""
-    from monitor.delivery import deliver_due
-    from monitor.incidents.calls import HookObserver
     from monitor.store.database import DatabaseError
 
     try:
-        office = ways.office(lambda: app.config, app.place.now, app.new_id)
-        found = ways.everything(app.config, os.environ, app.place.database, office)
+        await deliver(app.config, app.place.database, app.place.now)
+    except DatabaseError as error:
+        if errors.message(error) not in said:
+            raise
+
+
+async def deliver(
+    config: Config, database: Database, clock: Callable[[], datetime], *, seconds: float = DELIVER_FOR
+) -> None:
+    """Send what is due, for so long at the most, and say what went out; raises DatabaseError."""
+    from monitor.delivery import deliver_due
+    from monitor.incidents.calls import HookObserver
+
+    try:
+        office = ways.office(lambda: config, clock, wiring.new_id)
+        found = ways.everything(config, os.environ, database, office)
     except SecretError as error:
         # What was measured is stored and counts; the alerts wait until the secret is there.
         show.line(f"Alerts wait in the database: {error}", colour="yellow", err=True)
         return
-    try:
-        sent = await deliver_due(app.place.database, found, app.place.now, DELIVER_FOR, HookObserver(office))
-    except DatabaseError as error:
-        if errors.message(error) not in said:
-            raise
-        return
-    show.delivered(sent)
+    show.delivered(await deliver_due(database, found, clock, seconds, HookObserver(office)))
 
 
 def _sentences(broken: Sequence[Broken]) -> list[str]:

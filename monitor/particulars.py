@@ -5,7 +5,7 @@ from __future__ import annotations
 from alerts.alert import Fact
 from monitor.domain.judging import Judged, JudgeSeen
 from monitor.domain.verdict import Verdict
-from monitor.domain.words import counted
+from monitor.domain.words import counted, fallback
 
 
 def particulars(said: Verdict) -> tuple[Fact, ...]:
@@ -16,6 +16,8 @@ def particulars(said: Verdict) -> tuple[Fact, ...]:
         facts.append(Fact("Scores", ", ".join(scores)))
     if said.drop is not None and said.drop.new_case_se is not None:
         facts.append(Fact("For new cases", f"they would add ±{1.96 * said.drop.new_case_se:.1f} points (95%)"))
+    if said.fallback is not None:
+        facts.append(Fact("Fallback", f"{said.fallback.target}: {fallback(said.fallback.as_json())}"))
     if said.judged is not None:
         facts += [Fact(f"Judge {one.judge}, {one.rubric}", _judge(one, said.judged)) for one in said.judged.judges]
     return tuple(facts)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from alerts.route import route
-from monitor import collect, cycle, notify, orphans, schedule
+from monitor import collect, cycle, fallback, notify, orphans, references, schedule
 from monitor.app import App
 from monitor.conclude import conclude
 from monitor.config.secrets import SecretError
@@ -73,6 +73,7 @@ async def run_due(app: App) -> Round:
     Also what the API was asked for. Raises RunInterruptedError when a person stops it, and no error of a single site.
     """
     now = app.place.now()
+    references.tidy(app)
     looked = schedule.look(app.place.database, app.config, app.channels, now, app.new_id)
     idle, failed = orphans.unowned(app)
     due = {(run.target, run.suite) for run in looked.due if run.kind is RunKind.WEEK}
@@ -224,6 +225,7 @@ def _supersede(app: App, site: Site, run: Run, slot: datetime) -> None:
     if setting.prospect is not None and setting.moments is not None:
         ended = shown(setting.prospect.plan, found, ended)
     events.superseded(run, slot)
+    ended = fallback.recalled(app, site, fallback.Look(run, setting, found), ended)
     conclude(app, site, run, setting, found, ended, judged)
 
 

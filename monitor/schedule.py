@@ -211,4 +211,7 @@ def _ours(run: Run) -> bool:
     """Whether the schedule goes on with it: not with a replay, or a baseline, that a person has under way."""
     if run.kind is RunKind.AD_HOC:
         return run.requested_by is not None
+    if run.kind is RunKind.REFERENCE:
+        # Whoever it is compared with asks for it.
+        return False
     return run.kind in (RunKind.WEEK, RunKind.VERIFY) or run.state is RunState.WAITING

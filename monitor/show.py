@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from monitor.domain.verdict import instant
-from monitor.domain.words import counted, signed, stamp
+from monitor.domain.words import counted, fallback, signed, stamp
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -84,6 +84,8 @@ def verdict(payload: Mapping[str, Any]) -> None:
     line(scores(payload, drop=payload["stage"] != "final"), indent=2)
     for reason in payload["reasons"]:
         line(reason, indent=2)
+    if payload["fallback"] is not None:
+        line(f"Fallback {payload['fallback']['target']}: {fallback(payload['fallback'])}", indent=2)
     error = (payload["drop"] or {}).get("new_case_se")
     if error:
         line(f"For new cases like these it would vary by ±{1.96 * error:.1f} points more.", indent=2)

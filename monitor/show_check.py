@@ -10,6 +10,7 @@ from monitor.show_judge import money
 
 if TYPE_CHECKING:
     from monitor.check import Expectation, Report
+    from monitor.check_fallback import FallbackExpected
     from monitor.check_judges import JudgesExpected
     from monitor.judging.forecast import Cost
 
@@ -53,6 +54,8 @@ def expectation(expected: Expectation) -> None:
     )
     if expected.judging is not None:
         judges(expected.judging)
+    if expected.fallback is not None:
+        fallback(expected.fallback)
     line(
         f"false investigations a year: {expected.false_investigations_a_year:g} simulated, {expected.bound:g} at most.",
         indent=4,
@@ -63,6 +66,17 @@ def expectation(expected: Expectation) -> None:
         line(f"Collecting that baseline takes {expected.baseline_calls} calls{judged}{cost}.", indent=4)
     if not expected.cap_reachable:
         line(remedy(expected.baseline_that_would_do, expected.cases_that_would_do), colour="yellow", indent=4)
+
+
+def fallback(expected: FallbackExpected) -> None:
+    """What a week will take of what may serve instead."""
+    usd = "" if expected.usd_a_week is None else f", {money(expected.usd_a_week)} in all"
+    judged = f" and up to {expected.judge_calls} of judges" if expected.judge_calls else ""
+    line(
+        f"its fallback {expected.target} is asked as often beside it: {expected.calls_a_week} calls{judged}{usd} "
+        f"(at most {expected.most_calls_a_week} calls);",
+        indent=4,
+    )
 
 
 def judges(expected: JudgesExpected) -> None:

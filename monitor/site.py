@@ -17,6 +17,14 @@ from monitor.replay.budget import Budget, Pricer
 Ask = Callable[[Case], Awaitable[Asked]]
 
 
+@dataclass(frozen=True, slots=True)
+class Unbuilt:
+    """A target that was to be measured beside another, and why it cannot be."""
+
+    target: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Site:
     """`fingerprint` identifies the target's configuration; `compared_with` names the target whose baseline counts.
@@ -24,6 +32,7 @@ class Site:
     `connect(budget)` opens the target and gives a function that asks it, within its account's limits and the budget.
     `local`: its answers come from this machine, so nothing in between can have cached them.
     `free`: nobody is paid for them. `judging`: its rubrics and their judges; None where it has no rubric.
+    `fallback`: what may serve instead, asked the same suite; None where none is configured.
     """
 
     target: str
@@ -39,6 +48,7 @@ class Site:
     free: bool
     connect: Callable[[Budget], AbstractAsyncContextManager[Ask]]
     judging: Judging | None = None
+    fallback: Site | Unbuilt | None = None
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from monitor.replay.budget import Budget, Pricer
     from monitor.replay.limiter import Limiters
     from monitor.replay.runner import Tally
-    from monitor.site import Site
+    from monitor.site import Site, Unbuilt
     from monitor.targets.port import Target
     from monitor.web.service import Token
 
@@ -216,7 +217,32 @@ def _sites(
             sites[target, name] = site(config, environ, target, suite, limiters)
         except TargetConfigError as error:
             left_out[target, name] = error
-    return sites, left_out
+    beside = {pair: _fallback(config, environ, built, sites, limiters) for pair, built in sites.items()}
+    return {pair: replace(built, fallback=beside[pair]) for pair, built in sites.items()}, left_out
+
+
+def _fallback(
+    config: Config,
+    environ: Mapping[str, str],
+    built: Site,
+    sites: Mapping[tuple[str, str], Site],
+    limiters: Limiters,
+) -> Site | Unbuilt | None:
+    """The fallback of a site; one that cannot be built keeps nobody from measuring the site itself."""
+    from monitor.site import Unbuilt
+    from monitor.targets.build import TargetConfigError
+
+    name, suite = config.targets[built.target].fallback, built.suite
+    if name is None:
+        return None
+    if suite.name not in config.targets[name].suites:
+        return Unbuilt(name, f"it is not asked this suite ([targets.{name}] suites)")
+    if (name, suite.name) in sites:
+        return sites[name, suite.name]
+    try:
+        return site(config, environ, name, suite, limiters)
+    except TargetConfigError as error:
+        return Unbuilt(name, str(error))
 
 
 def _together(errors: Iterable[Exception]) -> Exception:

@@ -12,7 +12,7 @@ from alerts.alert import Alert, Kind
 from alerts.channel import POST, Health, Outgoing, Receipt, TransportError, WithdrawnError
 from alerts.channels.slack_client import SlackClient
 from alerts.channels.slack_errors import FORM, GONE, of_picture
-from alerts.channels.slack_wire import Answer
+from alerts.channels.slack_wire import CHANNEL_ID, Answer, Place
 from alerts.message import details, render, reply, root
 from alerts.message_blocks import SlackMessage
 from alerts.message_buttons import NO_BUTTONS, Powers
@@ -22,7 +22,6 @@ EVENT = "heldout_alert"
 NAME, FALLBACK = "slack", "slack-fallback"
 # The parts of a message beside its first: what a thread holds, and the first message as it is now.
 DETAILS, PICTURE, ROOT = "details", "picture", "root"
-CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +55,6 @@ class SlackSettings:
         address = self.webhook_url or self.base_url
         if address is not None and (urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc):
             raise ValueError("alerts.slack: webhook_url and base_url must be http or https addresses")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a message stands: the channel's id, as Slack calls it, and the message's `ts`."""
-
-    channel: str
-    stamp: str
-
-    @classmethod
-    def of(cls, reference: str, channel: str) -> _Place:
-        """The place that `reference` (`CHANNEL/TS`, or a `ts` in `channel`) names."""
-        head, _, stamp = reference.rpartition("/")
-        return cls(head or channel, stamp)
-
-    def __str__(self) -> str:
-        return f"{self.channel}/{self.stamp}"
 
 
 def _utc_now() -> datetime:
@@ -153,22 +135,23 @@ class SlackChannel:
         blind = "" if scopes is None or "files:write" in granted else "; pictures need the scope files:write"
         return Health(True, f"the token is valid in the workspace {workspace}; {where}{blind}")
 
-    def _thread(self, outgoing: Outgoing) -> _Place | None:
+    def _thread(self, outgoing: Outgoing) -> Place | None:
         """The first message of the thread; None where there is none, or the channel has been changed since."""
         if outgoing.thread is None or not self._threads:
             return None
-        place = _Place.of(outgoing.thread, self._channel)
+        place = Place.of(outgoing.thread, self._channel)
         moved = CHANNEL_ID.fullmatch(self._channel) and place.channel != self._channel
         return None if moved else place
 
-    async def _tell(self, alert: Alert, thread: _Place | None, *, pictured: bool) -> Receipt:
+    async def _tell(self, alert: Alert, thread: Place | None, *, pictured: bool) -> Receipt:
         if not self._threads or alert.incident is None:
             return await self._tell_whole(alert)
         mention = self._settings.mention
         if thread is not None:
             answer = await self._posted(reply(alert, mention=mention), alert, thread, broadcast=alert.broadcast)
             if answer.code not in GONE:
-                return self._done(answer, str(thread), (ROOT, *(() if alert.kind is Kind.STEP else (DETAILS,))))
+                parts = (ROOT,) if alert.kind is Kind.STEP else (ROOT, DETAILS)
+                return self._done(answer, self._first(answer, thread), parts)
         message = root(alert, mention=mention, powers=self._settings.powers)
         answer = await self._posted(message, alert, None)
         return self._done(answer, self._reference(answer), (DETAILS, PICTURE) if pictured else (DETAILS,))
@@ -188,7 +171,7 @@ class SlackChannel:
         return self._done(answer, self._reference(answer))
 
     async def _posted(
-        self, message: SlackMessage, alert: Alert, thread: _Place | None, *, broadcast: bool = False
+        self, message: SlackMessage, alert: Alert, thread: Place | None, *, broadcast: bool = False
     ) -> Answer:
         metadata = {"event_type": EVENT, "event_payload": {"alert": alert.id}}
         answer = await self._post(message, thread, broadcast, metadata)
@@ -197,14 +180,14 @@ class SlackChannel:
         return answer
 
     async def _post(
-        self, message: SlackMessage, thread: _Place | None, broadcast: bool, metadata: Mapping[str, object] | None
+        self, message: SlackMessage, thread: Place | None, broadcast: bool, metadata: Mapping[str, object] | None
     ) -> Answer:
         if self._settings.webhook_url:
             return await self._client.post_to_webhook(self._settings.webhook_url, message)
         channel, stamp = (self._channel, None) if thread is None else (thread.channel, thread.stamp)
         return await self._client.post(channel, message, thread=stamp, broadcast=broadcast, metadata=metadata)
 
-    async def _redraw(self, alert: Alert, thread: _Place) -> Receipt:
+    async def _redraw(self, alert: Alert, thread: Place) -> Receipt:
         """The first message, as things are now. It calls nobody: an edit would not reach them anyway."""
         message = root(alert, powers=self._settings.powers)
         answer = await self._client.update(thread.channel, thread.stamp, message)
@@ -212,7 +195,7 @@ class SlackChannel:
             answer = await self._client.update(thread.channel, thread.stamp, SlackMessage(message.text, ()))
         return self._done(answer, str(thread))
 
-    async def _draw(self, outgoing: Outgoing, thread: _Place) -> Receipt:
+    async def _draw(self, outgoing: Outgoing, thread: Place) -> Receipt:
         if outgoing.picture is None:
             raise WithdrawnError("there is no picture any more")
         picture = outgoing.picture
@@ -230,9 +213,19 @@ class SlackChannel:
             raise self._client.refusal(answer)
         return Receipt(reference, parts)
 
+    def _first(self, answer: Answer, thread: Place) -> str | None:
+        """The first message of the thread that a reply has gone to.
+
+        Where the first message was deleted, Slack puts the reply into the channel, and says so only by leaving out its
+        `thread_ts`: then it is the first of a new thread, and is made to look like it by its part ROOT.
+        """
+        message = answer.body.get("message")
+        strayed = isinstance(message, dict) and "thread_ts" not in message
+        return self._reference(answer) if strayed else str(thread)
+
     def _reference(self, answer: Answer) -> str | None:
         stamp = answer.text("ts")
-        return None if stamp is None else str(_Place(answer.text("channel") or self._channel, stamp))
+        return None if stamp is None else str(Place(answer.text("channel") or self._channel, stamp))
 
 
 def whisperer(settings: SlackSettings) -> Callable[[str, str, str, str | None], Awaitable[None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -10,6 +11,25 @@ from urllib.request import proxy_bypass
 
 from alerts.channel import TransportError
 from alerts.channels.slack_errors import code_of
+
+CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands: the channel's id, as Slack calls it, and the message's `ts`; as a text `CHANNEL/TS`."""
+
+    channel: str
+    stamp: str
+
+    @classmethod
+    def of(cls, reference: str, channel: str) -> Place:
+        """The place that `reference` names; a bare `ts` is one in `channel`."""
+        head, _, stamp = reference.rpartition("/")
+        return cls(head or channel, stamp)
+
+    def __str__(self) -> str:
+        return f"{self.channel}/{self.stamp}"
 
 
 @dataclass(frozen=True, slots=True)

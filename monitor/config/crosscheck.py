@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from monitor.config.fallback import fallback_findings
 from monitor.config.faults import no_such
 from monitor.config.hooks import hook_findings
 from monitor.config.panel import panel_findings
@@ -41,6 +42,7 @@ def cross_findings(document: dict[str, Any], shelf: Shelf) -> Iterator[Finding]:
         place = ("targets", name)
         yield from _suites_of(place, target, document.get("suites"), is_generator=name in generators)
         yield from _role(place, target, targets)
+        yield from fallback_findings(name, targets, suites)
         yield from _generator(place, target, targets)
         yield from _params(place, target, OWN_PARAMS)
     for name, judge in judges.items():

@@ -11,7 +11,7 @@ NOT_YET = "not in this version"
 
 _TABLES = ("reports",)
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("targets", "*"): ("fallback", "compare_with"),
+    ("targets", "*"): ("compare_with",),
 }
 
 

@@ -141,6 +141,7 @@ class TargetTable(AskedTable):
     role: Literal["production", "reference", "candidate"] = "production"
     reference: Literal["prompt", "rag", "previous"] | None = None
     against: Text | None = None
+    fallback: Text | None = None
 
 
 class ChatTable(ModelTable, TargetTable):

@@ -93,6 +93,16 @@ retry_for = "5m"
 # USD per million tokens. Without it only the cap on calls limits what a run costs. No default. `cached_input` is for
 # input that the provider read from its cache; without it that costs as other input.
 # price = {{ input = 2.0, output = 8.0, cached_input = 0.2 }}
+# Another target, that this one may be rolled back to: measured on the same slots, as often. No default.
+# fallback = "support-rag"
+
+# [targets.support-rag]
+# provider = "http"
+# url = "http://127.0.0.1:8001/answer"
+# body = '{{"question": {{{{ input | tojson }}}}}}'
+# answer = "answer"
+# suites = ["support"]
+# role = "reference"
 """
 
 _CHAT = """
@@ -206,6 +216,21 @@ ALERTS = """
 # from = "heldout@example.com"
 # smtp = { env = "SMTP_URL" }
 # show_cases = false
+
+# What asks deployment tooling to roll back or retrain, at a confirmed drop of rollback's size. No default.
+# [hooks.deploy]
+# "rollback", "retrain", or "verdict" (told of every change, asked for nothing).
+# on = "rollback"
+# A signed request (Standard Webhooks 1.0), or instead of both: command = ["/usr/local/bin/rollback", "{target}"]
+# url = "https://deploy.example.com/rollback"
+# secret = { env = "HOOK_SECRET" }
+# "approve": a person says yes, in Slack, on the page or by command; "auto": the guard alone decides; "off".
+# mode = "approve"
+# For all targets, unless `targets` lists some.
+# targets = []
+# So long a request is wanted (6h with mode "auto"), and so long after one that was done there is no other.
+# expires = "24h"
+# cooldown = "24h"
 
 # An address that is told of the start and end of each round of runs (as Healthchecks.io gives one out), so that someone
 # hears of it when heldout itself is dead. No default.

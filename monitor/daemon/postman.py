@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 EVERY = 0.5
 # Seconds that one pass may take; the end of the daemon waits for it.
 PASS = 10.0
-# Seconds of these in which what takes longer than a pass, and is broken off at the end, is written down.
-BREAKING_OFF = 2.0
+# The part of these in which what takes longer than a pass, and is broken off at the end, is written down.
+BREAKING_OFF = 0.2
 
 
 class Postman:
@@ -39,11 +39,13 @@ class Postman:
         clock: Callable[[], datetime],
         wanted: Callable[[], bool],
         observer: Observer | None = None,
+        a_pass: float = PASS,
     ) -> None:
         self._outbox = StoredOutbox(database, observer)
         self._clock = clock
         self._wanted = wanted
-        self._lanes = [_Lane(self._outbox, make, clock, slow=slow) for slow in (False, True)]
+        self._a_pass = a_pass
+        self._lanes = [_Lane(self._outbox, make, clock, a_pass, slow=slow) for slow in (False, True)]
         self._passes: dict[_Lane, asyncio.Task[None]] = {}
         self._told: dict[object, str | None] = {}
         self._woken = True
@@ -61,14 +63,14 @@ class Postman:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), EVERY)
         if self._passes:
-            await asyncio.wait(self._passes.values(), timeout=PASS - BREAKING_OFF)
+            await asyncio.wait(self._passes.values(), timeout=(1.0 - BREAKING_OFF) * self._a_pass)
         for lane in self._passes:
             lane.break_off()
         if self._passes:
-            await asyncio.wait(self._passes.values(), timeout=BREAKING_OFF)
+            await asyncio.wait(self._passes.values(), timeout=BREAKING_OFF * self._a_pass)
 
     def stop(self) -> None:
-        """No pass begins any more; those under way come to their end, or are broken off, within PASS."""
+        """No pass begins any more; those under way come to their end, or are broken off, within a pass."""
         self._over.set()
 
     async def _look(self) -> None:
@@ -118,12 +120,14 @@ class _Lane:
         outbox: StoredOutbox,
         make: Callable[[], Mapping[str, Channel]],
         clock: Callable[[], datetime],
+        a_pass: float,
         *,
         slow: bool,
     ) -> None:
         self._outbox = outbox
         self._make = make
         self._clock = clock
+        self._a_pass = a_pass
         self._slow = slow
         self._sending: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
 
@@ -147,7 +151,7 @@ class _Lane:
         task = asyncio.current_task()
         if task is not None:
             self._sending = (asyncio.get_running_loop(), task)
-        until = self._clock() + timedelta(seconds=PASS if mine else 0.0)
+        until = self._clock() + timedelta(seconds=self._a_pass if mine else 0.0)
         done = await deliver_and_close(
             self._outbox, channels, self._clock, until, lambda name: (name in slow) is self._slow
         )

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor import schedule, sdnotify, ways, wiring
 from monitor.config.outputs import database_url
@@ -23,6 +24,7 @@ from monitor.daemon.outlook import Outlook
 from monitor.daemon.pace import Pace
 from monitor.daemon.postman import PASS, Postman
 from monitor.daemon.settings import Settings
+from monitor.daemon.socket import Ear
 from monitor.daemon.supervisor import Supervisor
 from monitor.daemon.ticker import Ticker
 from monitor.domain.verdict import instant
@@ -31,12 +33,16 @@ from monitor.holding import BEAT
 from monitor.incidents import chores
 from monitor.incidents.actions import Actions
 from monitor.incidents.calls import HookObserver
+from monitor.slack_desk import SlackDesk
 from monitor.store.database import Database, DatabaseError, open_database
 from monitor.telemetry.exposition import Telemetry
 from monitor.threads import in_thread
 from monitor.web.app import create_app
 from monitor.web.server import Server
 from monitor.web.service import Service
+
+if TYPE_CHECKING:
+    from alerts.channels.slack_socket import SocketSettings
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +106,8 @@ class Daemon:
             lambda: self._leadership.leads,
             HookObserver(self._office),
         )
+        self._desk = SlackDesk(lambda: settings.config, options.environ, options.clock, self._actions)
+        self._ear = Ear(self._slack_socket, self._desk.heard, self._desk.answer)
         self._outlook = Outlook(settings, self._ticker, self._child, self._leadership, self._draining, options.clock)
         self._server = Server(create_app(self._service()), settings.config.web.listen)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -114,7 +122,12 @@ class Daemon:
         try:
             host, port = await self._server.start()
             self._ticker.start()
-            parts = {"lease": self._lead(), "postman": self._postman.run(), "watchdog": self._watchdog()}
+            parts = {
+                "lease": self._lead(),
+                "postman": self._postman.run(),
+                "slack": self._ear.run(),
+                "watchdog": self._watchdog(),
+            }
             self._tasks = {name: asyncio.create_task(part, name=name) for name, part in parts.items()}
             where = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
             logger.info("heldout serves", extra={"page": where, "database": self._database.describe()})
@@ -267,12 +280,16 @@ class Daemon:
             wake=self._asked,
             metrics=metrics.render,
             actions=self._actions,
+            slack=self._desk.signed,
         )
 
     def _actions(self) -> Actions:
-        config = self._settings.config
-        now, new_id = self._options.clock(), self._options.new_id
-        return Actions(self._database, config, config.alerts.channels, now, new_id)
+        config, options = self._settings.config, self._options
+        return Actions(self._database, config, config.alerts.channels, options.clock(), options.new_id)
+
+    def _slack_socket(self) -> SocketSettings | None:
+        leads = self._leadership.leads and not self._draining.is_set()
+        return ways.slack_socket(self._settings.config, self._options.environ) if leads else None
 
     def _asked(self) -> None:
         self._child.forget()
@@ -286,6 +303,7 @@ class Daemon:
         sdnotify.stopping(self._options.environ, self._outlook.status())
         await self._ticker.stop()
         self._postman.stop()
+        self._ear.stop()
         ending = [asyncio.create_task(self._child.stop())]
         if "postman" in self._tasks:
             ending.append(self._tasks["postman"])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from monitor.domain.run import Phase
-from monitor.domain.verdict import Cause, Interval, Level, Stage
+from monitor.domain.verdict import Cause, FallbackSeen, Interval, Level, Stage
 from monitor.stats.contrast import combine
 from monitor.stats.moments import Moments
 from monitor.stats.paired import Correction
@@ -150,7 +150,8 @@ class Looked(NamedTuple):
 class Step:
     """What a look concluded: the verdict for now, and what comes next (nothing: the run is done).
 
-    `barred`: it would be a rollback, which may not rest on these judges.
+    `barred`: it would be a rollback, which may not rest on these judges. `fallback`: how what could serve instead
+    compares; it decides nothing here.
     """
 
     level: Level
@@ -163,3 +164,9 @@ class Step:
     next: Progress | None = None
     wait: Wait | None = None
     barred: bool = False
+    fallback: FallbackSeen | None = None
+
+    @property
+    def wants_rollback(self) -> bool:
+        """Whether it says so, or would: now, once it is confirmed, or if it rested on other judges."""
+        return self.level is Level.ROLLBACK or self.stage is Stage.PENDING or self.barred

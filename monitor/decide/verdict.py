@@ -81,6 +81,7 @@ def verdict(facts: Facts, step: Step) -> Verdict:
         finished_at=facts.finished_at,
         judged=facts.judged,
         barred=step.barred,
+        fallback=step.fallback,
     )
 
 

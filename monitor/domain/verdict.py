@@ -81,6 +81,30 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackSeen:
+    """What could serve instead, as it was measured on the same slot. `better_by`: its score minus production's.
+
+    `repeats`: answers a case. `why`: one sentence, where it is not ready.
+    """
+
+    target: str
+    ready: bool
+    better_by: Interval | None = None
+    repeats: int = 0
+    why: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The contract's object."""
+        return {
+            "target": self.target,
+            "ready": self.ready,
+            "better_by": None if self.better_by is None else self.better_by.as_json(),
+            "repeats": self.repeats,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """Where the verdicts begin, in points or, with `unit` "percent", in percent of the baseline score."""
 
@@ -134,6 +158,7 @@ class Verdict:
     stale: bool = False
     judged: Judged | None = None
     barred: bool = False
+    fallback: FallbackSeen | None = None
 
     def as_json(self) -> dict[str, object]:
         """The verdict as the contract's JSON object; never NaN or Infinity."""
@@ -171,7 +196,7 @@ class Verdict:
                 "changed": self.model.changed,
             },
             "configuration_changed": self.configuration_changed,
-            "fallback": None,
+            "fallback": None if self.fallback is None else self.fallback.as_json(),
             "judge": None if self.judged is None else self.judged.as_json(),
             "run": self.run,
             "slot": instant(self.slot),

@@ -168,7 +168,7 @@ def _request(
     hook_id, token = office.new_id(office.now), secrets.token_urlsafe(24)
     expires_at = office.now + table.lasts
     configured = office.config.targets.get(said.target)
-    fallback = getattr(configured, "fallback", None)
+    fallback = configured.fallback if configured is not None else None
     occasion = Occasion(hook_id, said.target, office.now, expires_at, office.result_url(hook_id, token))
     if table.on == "rollback":
         body = rollback_requested(occasion, fallback or "", said.payload)

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from alerts.alert import Action, Alert, Kind
 from alerts.incident import Event, Incident, What
-from alerts.route import Known, Route, Way, route
+from alerts.route import Known, Route, route
 from monitor.incidents.office import Office
 from monitor.store import incidents, outbox, told
 
@@ -51,7 +51,8 @@ def send(
         route=way.way.value,
         why=way.reason,
     )
-    if incident_id is not None and way.way is not Way.STEP:
+    # A step is a copy of what a verdict said, with other reasons; it goes nowhere where there is no channel.
+    if incident_id is not None and alert.kind is not Kind.STEP:
         incidents.shown_by(connection, incident_id, alert.id)
     return alert, way
 

@@ -85,6 +85,11 @@ def judged(database: Database, session: Session, baseline: Moments) -> Evidence:
     return found
 
 
+def alone(database: Database, session: Session) -> Moments:
+    """The main phase of a run that is compared with no baseline, as the judges of its newest sitting see it."""
+    return _current(database, session, Phase.MAIN, session.heard(Phase.MAIN)).summed.moments
+
+
 @dataclass(frozen=True)
 class _Compared:
     """Both periods as the judges of one sitting see them; see `Evidence`."""

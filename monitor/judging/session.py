@@ -132,6 +132,16 @@ class Session:
                 self._compare(look, self.baseline)
                 self.looks[phase] = look
 
+    def heard(self, phase: Phase) -> Look:
+        """What was said in the newest sitting of a phase, where there is no baseline to compare with; asks nobody."""
+        began = begun(self.place.database, self.run)
+        part = next((part for part in reversed(parts(phase)) if part in began), _FIRST[phase])
+        look = Look(self._sitting(phase, part))
+        with self.place.database.read() as connection:
+            for scorer in self.judging.deciding:
+                look.today[scorer.key] = judgements.marks(connection, self.run.id, scorer.key, part)
+        return look
+
     def _sitting(self, phase: Phase, part: str) -> Sitting:
         return Sitting(self.run.id, self.run.id, self.label, part)
 

@@ -1,7 +1,8 @@
-"""The drop of one week, paired by case, with its standard error, degrees of freedom and information."""
+"""Differences paired by case: a week's drop with its error and information, and one target against another."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from monitor.stats.moments import Moments
 from monitor.stats.quantiles import BoolArray, FloatArray, Numbers, t_upper
+from monitor.stats.spec import POINTS
 
 FEW_CASES = 10
 """While fewer cases than this vary, the standard error has a floor: their variance is not a measured one."""
@@ -59,6 +61,21 @@ class Bounds(NamedTuple):
     estimate: FloatArray
     low: FloatArray
     high: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better one target is than another on the same cases, in points, with its two-sided interval.
+
+    `df`: degrees of freedom; `cases`: answered by both. Without such a case every number but `cases` is NaN; with one,
+    whose variance nobody has measured, the ends of the interval are.
+    """
+
+    points: float
+    low: float
+    high: float
+    df: float
+    cases: int
 
 
 class _Terms(NamedTuple):
@@ -171,6 +188,45 @@ def interval(value: Estimate, confidence: float = 0.95, scale: Numbers = 100.0) 
     """The drop with its two-sided interval by t, times `scale` (100 gives points; see `unit_scale`)."""
     reach = t_upper((1.0 - confidence) / 2.0, value.df) * value.se
     return Bounds(*(np.asarray(side * scale) for side in (value.drop, value.drop - reach, value.drop + reach)))
+
+
+def difference(a: Moments, b: Moments, confidence: float = 0.99) -> Difference:
+    """How much better `a` is than `b`: the mean over the cases answered by both of p̂A − p̂B; arrays (cases,).
+
+    The cases are fixed, so the variance of the mean is the sum of the two sides' own, s²/K a case (Miller, arXiv
+    2411.00640), with degrees of freedom by Satterthwaite and half a case as the floor of the error while fewer than
+    `FEW_CASES` vary. Where a side has one answer a case it shows no variance of its own, and the sample variance of the
+    differences stands in: it holds what lies between the cases too, so the interval is wider, never narrower.
+    """
+    paired = (a.n > 0) & (b.n > 0)
+    cases = int(paired.sum())
+    if not cases:
+        nan = float("nan")
+        return Difference(nan, nan, nan, nan, cases)
+    sides = [side.rows(paired) for side in (a, b)]
+    gaps = sides[0].mean - sides[1].mean
+    estimated = float(gaps.mean())
+    own = [_own_terms(side) for side in sides]
+    terms = _Terms(own[0], sides[0].n, own[1], sides[1].n)
+    single = any(float(side.n.max()) == 1.0 for side in sides)
+    varying = (gaps != 0) if single else (terms.baseline + terms.current > 0)
+    spread = float(((gaps - estimated) ** 2).sum()) / max(cases - 1, 1) / cases
+    variance = spread if single else float((terms.baseline + terms.current).sum()) / cases**2
+    floor = FLOOR / cases if int(varying.sum()) < FEW_CASES else 0.0
+    df = float(_degrees(terms, np.asarray(float(cases)), from_cases=np.asarray(single)))
+    reach = float(t_upper((1.0 - confidence) / 2.0, df)) * max(math.sqrt(variance), floor)
+    low, high = POINTS * (estimated - reach), POINTS * (estimated + reach)
+    return Difference(POINTS * estimated, low, high, df, cases)
+
+
+def _own_terms(side: Moments) -> FloatArray:
+    """Variance of each case's mean; one with a single answer among others with several gets what these have on average.
+
+    All zero where no case has several.
+    """
+    several = side.n >= 2
+    within = float(side.var[several].mean()) if several.any() else 0.0
+    return np.asarray(np.where(several, side.var, within) / side.n)
 
 
 def new_case_se(baseline: Moments, current: Moments, clusters: npt.NDArray[np.int64] | None = None) -> float:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -27,6 +26,7 @@ class _Head(NamedTuple):
     id: int
     channel: str
     line: str
+    state: str
 
 
 # Nothing is put off, or leased, for longer than an hour: what ends later than this was written while a clock was ahead.
@@ -67,16 +67,14 @@ class StoredOutbox:
             # it writes younger ones, or ends and frees what is leased.
             alone(connection, "outbox-lease")
             heads = _heads(connection, now, channel, limit)
-            ids = [head.id for head in heads]
-            for head in heads:
-                ids += _behind(connection, now, head, limit // len(heads) - 1)
+            ids = [head.id for head in heads] + _behind(connection, now, heads, limit)
             if not ids:
                 return []
             rows = connection.execute(_contents(ids)).all()
             until = now + lease_for
             kept = outbox.c.id.in_([row.id for row in rows])
             connection.execute(outbox.update().where(kept), {"leased_until": until})
-            pictures = _pictures(connection, {row.alert_id for row in rows if row.alert_id is not None})
+            pictures = _pictures(connection, {row.pictured for row in rows if row.pictured is not None})
         return [_row(row, until, pictures) for row in rows]
 
     def settle(self, now: datetime, outcomes: Sequence[Outcome]) -> None:
@@ -102,7 +100,7 @@ def _heads(connection: Connection, now: datetime, channel: str, limit: int) -> l
     first = sa.select(sa.func.min(outbox.c.id)).where(of_channel, outbox.c.state.in_(IN_LINE)).group_by(outbox.c.line)
     beside = sa.select(outbox.c.id).where(of_channel, outbox.c.state == State.FAILED.value)
     query = (
-        sa.select(outbox.c.id, outbox.c.channel, outbox.c.line)
+        sa.select(outbox.c.id, outbox.c.channel, outbox.c.line, outbox.c.state)
         .where(outbox.c.id.in_(sa.union_all(first, beside)))
         .where(_due_and_free(now))
         .order_by(outbox.c.id)
@@ -111,18 +109,36 @@ def _heads(connection: Connection, now: datetime, channel: str, limit: int) -> l
     return [_Head(*row) for row in connection.execute(query)]
 
 
-def _behind(connection: Connection, now: datetime, head: _Head, limit: int) -> list[int]:
-    """Those next in the head's line, up to the first that is not due or that somebody else has."""
-    if limit <= 0:
+def _behind(connection: Connection, now: datetime, heads: Sequence[_Head], limit: int) -> list[int]:
+    """Those next in the heads' lines, each up to the first that is not due or that somebody else has.
+
+    With the heads no more than `limit`, and as many of each line.
+    """
+    each = limit // max(1, len(heads)) - 1
+    if each <= 0:
         return []
-    line = (outbox.c.channel == head.channel) & (outbox.c.line == head.line) & outbox.c.state.in_(IN_LINE)
+    # Who stands beside a line leads nobody.
+    lines = {head.line: head.id for head in heads if head.state in IN_LINE}
+    if not lines:
+        return []
+    line = (outbox.c.channel == heads[0].channel) & outbox.c.line.in_(lines) & outbox.c.state.in_(IN_LINE)
     query = (
-        sa.select(outbox.c.id, _due_and_free(now).label("ready"))
-        .where(line & (outbox.c.id > head.id))
+        sa.select(outbox.c.id, outbox.c.line, _due_and_free(now).label("ready"))
+        .where(line & (outbox.c.id > min(lines.values())))
         .order_by(outbox.c.id)
-        .limit(limit)
+        # Lines mostly grow side by side. Where one has grown much faster, the others get less in this lease.
+        .limit(4 * limit)
     )
-    return [row.id for row in takewhile(lambda row: bool(row.ready), connection.execute(query).all())]
+    found: dict[str, list[int]] = {name: [] for name in lines}
+    ended: set[str] = set()
+    for row in connection.execute(query):
+        if row.id == lines[row.line]:
+            continue
+        if not row.ready:
+            ended.add(row.line)
+        elif row.line not in ended and len(found[row.line]) < each:
+            found[row.line].append(row.id)
+    return [row_id for ids in found.values() for row_id in ids]
 
 
 def _contents(ids: Sequence[int]) -> sa.Select[Any]:
@@ -133,17 +149,21 @@ def _contents(ids: Sequence[int]) -> sa.Select[Any]:
             sa.func.coalesce(alert.c.payload, hook.c.event, type_=alert.c.payload.type).label("payload"),
             alert.c.incident_id,
             thread.c.reference,
+            picture.c.alert_id.label("pictured"),
         )
         .outerjoin(alert, alert.c.id == outbox.c.alert_id)
         .outerjoin(hook, hook.c.id == outbox.c.hook_id)
         .outerjoin(thread, (thread.c.incident_id == alert.c.incident_id) & (thread.c.channel == outbox.c.channel))
+        .outerjoin(picture, picture.c.alert_id == outbox.c.alert_id)
         .where(outbox.c.id.in_(ids), outbox.c.state.in_(UNDELIVERED))
         .order_by(outbox.c.id)
         .with_for_update(of=outbox)
     )
 
 
-def _pictures(connection: Connection, alerts: Iterable[str]) -> dict[str, Picture]:
+def _pictures(connection: Connection, alerts: Collection[str]) -> dict[str, Picture]:
+    if not alerts:
+        return {}
     found = connection.execute(sa.select(picture).where(picture.c.alert_id.in_(list(alerts))))
     return {row.alert_id: Picture(row.png, row.alt) for row in found}
 

@@ -59,7 +59,7 @@ def record(connection: Connection, noted: Run) -> bool:
     """
     if begin(connection, noted):
         return True
-    key = (run.c.target == noted.target) & (run.c.suite == noted.suite) & (run.c.slot == noted.slot)
+    key = _measures(noted.target, noted.suite, noted.kind) & (run.c.slot == noted.slot)
     premature = (run.c.state == RunState.MISSED.value) & (run.c.created_at > noted.created_at)
     values = {k: v for k, v in _values(noted).items() if k in ("state", "created_at", "due_at", "finished_at")}
     return connection.execute(run.update().where(key & premature), values).rowcount == 1
@@ -76,7 +76,7 @@ def miss(connection: Connection, noted: Run, now: datetime) -> Run | None:
 def request(connection: Connection, run_id: str, target: str, suite: str, by: str, now: datetime) -> Run:
     """Ask for a replay outside the schedule; where one was asked for and is not over, that one is the answer."""
     alone(connection, "requests")
-    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == RunKind.AD_HOC.value)
+    key = _measures(target, suite, RunKind.AD_HOC)
     open_ = key & run.c.state.not_in(_OVER) & run.c.requested_by.is_not(None)
     row = connection.execute(sa.select(run).where(open_).order_by(run.c.created_at)).first()
     if row is not None:
@@ -131,9 +131,11 @@ def find(connection: Connection, prefix: str) -> list[Run]:
     return [from_row(row) for row in rows]
 
 
-def of_slot(connection: Connection, target: str, suite: str, slot: datetime) -> Run | None:
-    """The run of one slot."""
-    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.slot == slot)
+def of_slot(
+    connection: Connection, target: str, suite: str, slot: datetime, kind: RunKind = RunKind.WEEK
+) -> Run | None:
+    """The run of one slot: that of the schedule or, of another kind, one that was made beside it."""
+    key = _measures(target, suite, kind) & (run.c.slot == slot)
     row = connection.execute(sa.select(run).where(key)).first()
     return None if row is None else from_row(row)
 
@@ -155,8 +157,8 @@ class Recorded:
 
 
 def recorded(connection: Connection, target: str, suite: str, since: datetime) -> list[Recorded]:
-    """The slots since `since` that have a row, oldest first."""
-    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.slot >= since)
+    """The schedule's slots since `since` that have a row, oldest first."""
+    key = _measures(target, suite, RunKind.WEEK) & (run.c.slot >= since)
     columns = (run.c.id, run.c.slot, run.c.state, run.c.created_at)
     rows = connection.execute(sa.select(*columns).where(key).order_by(run.c.slot))
     return [Recorded(row.id, row.slot, RunState(row.state), row.created_at) for row in rows]
@@ -165,13 +167,14 @@ def recorded(connection: Connection, target: str, suite: str, since: datetime) -
 def newest_slots(
     connection: Connection, until: datetime, written_by: datetime
 ) -> dict[tuple[str, str], datetime | None]:
-    """The newest recorded slot up to `until` of each (target, suite) that has any; None where all lie after it.
+    """The schedule's newest slot up to `until` of each (target, suite) that has any; None where all lie after it.
 
     Leaves out slots that were called missed by someone whose clock was ahead: at a time later than `written_by`.
     """
     newest = sa.func.max(sa.case((run.c.slot <= until, run.c.slot))).label("slot")
     premature = (run.c.state == RunState.MISSED.value) & (run.c.created_at > written_by)
-    query = sa.select(run.c.target, run.c.suite, newest).where(run.c.slot.is_not(None) & ~premature)
+    scheduled = (run.c.kind == RunKind.WEEK.value) & run.c.slot.is_not(None)
+    query = sa.select(run.c.target, run.c.suite, newest).where(scheduled & ~premature)
     return {(row.target, row.suite): row.slot for row in connection.execute(query.group_by(run.c.target, run.c.suite))}
 
 
@@ -242,7 +245,7 @@ def baseline_by_id(connection: Connection, baseline_id: int) -> Baseline | None:
 
 def collecting(connection: Connection, target: str, suite: str) -> Run | None:
     """A baseline that is still being collected; the newest."""
-    key = (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == RunKind.BASELINE.value)
+    key = _measures(target, suite, RunKind.BASELINE)
     query = sa.select(run).where(key & run.c.state.not_in(_OVER)).order_by(run.c.created_at.desc())
     row = connection.execute(query).first()
     return None if row is None else from_row(row)
@@ -260,6 +263,11 @@ def finish(connection: Connection, done: Run, now: datetime) -> Run:
     over = replace(done, state=RunState.DONE, due_at=None, finished_at=now)
     save(connection, over)
     return over
+
+
+def _measures(target: str, suite: str, kind: RunKind) -> sa.ColumnElement[bool]:
+    """The runs of one kind of a (target, suite)."""
+    return (run.c.target == target) & (run.c.suite == suite) & (run.c.kind == kind.value)
 
 
 def _values(value: Run) -> dict[str, Any]:

@@ -307,7 +307,7 @@ outbox = Table(
     UniqueConstraint("hook_id"),
     Index(None, "state", "due_at"),
     # Finds who stands before a row in its line.
-    Index(None, "channel", "line", "state"),
+    Index(None, "state", "channel", "line"),
 )
 
 # Who did what, in order; each row's hash has that of the row before in it, so that none can be changed unseen.

@@ -174,7 +174,7 @@ def _used(seen: Snapshot) -> Iterator[Metric]:
     yield counter(
         "heldout_cost_usd",
         "What calls have cost in USD: those to judges as judge, the target's own by what the run was for (baseline, "
-        "week or adhoc). Missing where no price is configured.",
+        "week, adhoc, or reference for a fallback). Missing where no price is configured.",
         ("target", "purpose"),
         [((one.target, RunKind.JUDGE.value if _judges(one) else one.kind), one.usd) for one in seen.used],
     )

@@ -80,11 +80,16 @@ class Model(BaseModel):
 
 
 class Fallback(BaseModel):
-    """What could serve instead, and by how much it is better."""
+    """What could serve instead, and by how many points its score is above production's on the same slot.
+
+    `repeats`: answers a case; `why`: a sentence, where it is not ready.
+    """
 
     target: str
     ready: bool
     better_by: Interval | None
+    repeats: int
+    why: str | None
 
 
 class JudgeShift(BaseModel):

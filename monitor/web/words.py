@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from monitor.domain import words
 from monitor.domain.words import counted, signed, stamp
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ago",
     "counted",
     "drop",
+    "fallback",
     "judge",
     "judges_part",
     "level",
@@ -41,7 +43,7 @@ KINDS = {
     "week": "Weekly run",
     "adhoc": "Run on demand",
     "judge": "Look at the judges",
-    "reference": "Measurement of a fallback",
+    "reference": "Comparison with what it may replace",
     "verify": "Verification of what serves now",
 }
 RUN_STATES = {"running": "under way", "waiting": "waits", "done": "done", "missed": "missed"}
@@ -65,7 +67,12 @@ HOOKS = {
     "withdrawn": "withdrawn",
 }
 ROLES = {"leader": "Running", "standby": "Standing by, another daemon leads;"}
-PHASES = {"main": "the week's answers", "confirm": "the second replay", "baseline": "a baseline"}
+PHASES = {
+    "main": "the week's answers",
+    "confirm": "the second replay",
+    "baseline": "a baseline",
+    "reference": "a comparison with what it may replace",
+}
 
 
 def role(name: str) -> str:
@@ -162,6 +169,11 @@ def _shifted(shift: Mapping[str, Any] | None) -> str:
     way = "more" if shift["points"] > 0 else "fewer"
     moved = "the same scores now as then" if amount == "0.0" else f"{amount} points {way} now"
     return f"it gives the answers of deployment {moved} ({counted(shift['judged'], 'answer')} judged again)"
+
+
+def fallback(seen: Mapping[str, Any]) -> str:
+    """How what could serve instead compares, as the verdict has it."""
+    return f"Fallback {seen['target']}: {words.fallback(seen).removesuffix('.')}."
 
 
 def judges_part(payload: Mapping[str, Any]) -> str:

@@ -43,6 +43,8 @@ VERBS = [
     ["baseline", "collect", "bot", "support", "--yes"],
     ["baseline", "show", "bot"],
     ["judge", "check"],
+    ["incident", "list"],
+    ["audit", "verify"],
     ["db", "upgrade"],
     ["db", "backup", "all.backup"],
     ["db", "restore", "all.backup"],

@@ -31,7 +31,7 @@ from monitor.replay.budget import Budget, Call, Month, Pricer
 from monitor.replay.limiter import Limiters
 from monitor.replay.stage import Workplace
 from monitor.rounds import Round, run_due
-from monitor.site import Site
+from monitor.site import Site, Unbuilt
 from monitor.store import answers, runs
 from monitor.store.database import Database, open_database
 from monitor.store.tables import alert, answer, outbox, run, verdict
@@ -64,8 +64,16 @@ command = ["never-started"]
 suites = ["support"]
 concurrency = 4
 {target}
-{judges}
 {more}
+{judges}
+"""
+# Another target: what `ft` falls back to, or another that falls back to the same.
+TARGET = """
+[targets.{name}]
+provider = "command"
+command = ["never-started"]
+suites = ["support"]
+{keys}
 """
 JUDGE = """
 [judges.{name}]
@@ -155,10 +163,13 @@ class House:
             "metrics": '"exact_match"',
             "headline": "{ exact_match = 1.0 }",
             "target": "",
+            "more": "",
             "rubrics": "",
             "judges": "",
-            "more": "",
         }
+        self.models: dict[str, FakeModel] = {}  # of the other targets
+        self.prices: dict[str, Pricer] = {}  # of the other targets, where they are not what `pricer` gives
+        self.no_fallback: Exception | Unbuilt | None = None  # why it cannot be connected to, or built
         self.judges: dict[str, FakeJudge] = {}
         self.no_judges: Exception | None = None  # why they cannot be opened
         self.fingerprint = "configuration-a"
@@ -182,6 +193,17 @@ class House:
         self.keys["rubrics"] = 'rubrics = ["support_answer"]'
         self.keys["headline"] = headline
         self.keys["judges"] = f"{tables}\n[judging]\npanel = [{panel}]\ncanaries = 20\n{judging}"
+
+    def falls_back_to(self, name: str, model: FakeModel | None = None, *, also: str | None = None) -> FakeModel:
+        """From here on `ft` has that fallback, whose model is returned; and `also` is a production target with it."""
+        tables = [(name, 'role = "reference"')]
+        self.models[name] = model or FakeModel()
+        if also is not None:
+            tables.append((also, f'fallback = "{name}"'))
+            self.models[also] = FakeModel()
+        self.keys["target"] = f'fallback = "{name}"'
+        self.keys["more"] = "".join(TARGET.format(name=name, keys=keys) for name, keys in tables)
+        return self.models[name]
 
     def close(self) -> None:
         self.database.close()
@@ -207,34 +229,45 @@ class House:
             spent = answers.spend_since(connection, self.clock.now.replace(day=1)).usd or 0.0
         place = Workplace(self.database, self.clock, self.stop, lambda label, tally: None)
         month = Month(config.budget.usd_per_month, spent)
-        sites = {("ft", "support"): self.site(config)}
+        # As the wiring has it, a fallback that is no site of its own is none of the app's either.
+        sites = {(name, "support"): self.site(config, name) for name, _ in config.production}
         return App(config, place, sites, self.channels, self.show_cases, month, self.new_id)
 
-    def site(self, config: Config) -> Site:
-        pricer = self.pricer()
+    def site(self, config: Config, name: str = "ft") -> Site:
+        table, pricer = config.targets[name], self.prices.get(name) or self.pricer()
 
         @asynccontextmanager
         async def connect(budget: Budget) -> AsyncIterator[Callable[[Case], Awaitable[Asked]]]:
+            if table.role == "reference" and isinstance(self.no_fallback, Exception):
+                raise self.no_fallback
+
             async def ask(case: Case) -> Asked:
-                return await self.model.ask(case, Call(budget, pricer, case), self.clock.now)
+                model = self.models.get(name, self.model)
+                return await model.ask(case, Call(budget, pricer, case), self.clock.now)
 
             yield ask
 
         return Site(
-            target="ft",
+            target=name,
             suite=Suite("support", tuple(self.cases)),
             grader=wiring.grader(config.suites["support"], config),
             fingerprint=self.fingerprint,
             requested_model="model",
-            compared_with="ft",
+            compared_with=name,
             concurrency=self.concurrency,
             pricer=pricer,
-            role="production",
+            role=table.role,
             local=self.local,
             free=False,
             connect=connect,
             judging=self.judging(config),
+            fallback=self.fallback(config, table.fallback),
         )
+
+    def fallback(self, config: Config, name: str | None) -> Site | Unbuilt | None:
+        if name is None or isinstance(self.no_fallback, Unbuilt):
+            return self.no_fallback if isinstance(self.no_fallback, Unbuilt) else None
+        return self.site(config, name)
 
     def judging(self, config: Config) -> Judging | None:
         """As the configuration has it, but for the models behind it."""

@@ -99,7 +99,7 @@ def decided(house: House, target: str, run_id: str, level: Level = Level.PASS, *
     return run
 
 
-def at_work(house: House, site: str, now: datetime, **counts: int) -> None:
+def at_work(house: House, site: str, now: datetime, **counts: int | str) -> None:
     """Somebody holds the runner's lease and says how far it has come."""
     note = {"site": site, "stage": "main ×2", "answered": 120, "failed": 3, "total": 200} | counts
     with house.database.write() as connection:

@@ -152,18 +152,21 @@ class SlackServer:
         fault = self._misplaced(body) or refusal(body)
         if fault:
             return fault
+        if body.get("thread_ts") not in self.shown:
+            # A reply to what was deleted: Slack posts it to the channel, and says so by what it leaves out.
+            body = {key: value for key, value in body.items() if key not in ("thread_ts", "reply_broadcast")}
         self.messages.append(body)
         stamp = f"1700000000.{len(self.messages):06d}"
         self.shown[stamp] = body
-        return {"channel": CHANNEL, "ts": stamp}
+        threaded = {key: body[key] for key in ("thread_ts",) if key in body}
+        return {"channel": CHANNEL, "ts": stamp, "message": {"text": body.get("text", ""), "ts": stamp, **threaded}}
 
     def _misplaced(self, body: dict[str, Any]) -> str | None:
         if body.get("channel") != CHANNEL:
             return "channel_not_found"
         if "reply_broadcast" in body and "thread_ts" not in body:
             return "invalid_arguments"
-        thread = body.get("thread_ts")
-        return None if thread is None or thread in self.shown else "thread_not_found"
+        return None
 
     def _update(self, body: dict[str, Any]) -> dict[str, Any] | str:
         if body.get("channel") != CHANNEL:

@@ -140,18 +140,34 @@ async def test_a_picture_that_slack_cannot_take_now_is_tried_again(slack):
         await posts.send(of(FALL, PICTURE, FIRST))
 
 
-@pytest.mark.parametrize("gone", ["C0123456789/1600000000.000001", "C0OLDCHANNEL/1700000000.000001"])
-async def test_where_the_first_message_is_gone_another_takes_its_place(slack, gone):
-    posts = channel(slack)
-    worse = replace(FALL, id="worse")
-    receipt = await posts.send(of(worse, thread=gone))
-    assert receipt.reference == FIRST
-    assert receipt.parts == (DETAILS,)
+@pytest.mark.parametrize(
+    ("gone", "refusal"), [("C0OLDCHANNEL/1700000000.000001", None), (FIRST, refused("thread_not_found"))]
+)
+async def test_where_the_first_message_is_gone_another_takes_its_place(slack, gone, refusal):
+    slack.script.extend([refusal] if refusal else [])
+    receipt = await channel(slack).send(of(FALL, thread=gone))
+    assert (receipt.reference, receipt.parts) == (FIRST, (DETAILS,))
     assert "thread_ts" not in slack.messages[0]
-    for part in (ROOT, DETAILS, PICTURE):
+    assert "heldout.approve" in [button["action_id"] for button in buttons(slack.messages[0]["blocks"])]
+
+
+async def test_a_reply_that_slack_puts_into_the_channel_becomes_the_first_message(slack):
+    posts, deleted = channel(slack), f"{CHANNEL}/1600000000.000001"
+    receipt = await posts.send(of(FALL, thread=deleted))
+    assert (receipt.reference, receipt.parts) == (FIRST, (ROOT, DETAILS))
+    await posts.send(of(FALL, ROOT, receipt.reference))
+    assert "heldout.approve" in [button["action_id"] for button in buttons(slack.updates[0]["blocks"])]
+    assert "*Thresholds*" in state(slack)
+
+
+async def test_what_belongs_to_a_message_that_is_gone_is_not_tried_for_ever(slack):
+    posts = channel(slack)
+    for part, thread in ((ROOT, f"{CHANNEL}/1600000000.000001"), *((p, "C0OLD/1.2") for p in (ROOT, DETAILS, PICTURE))):
         with pytest.raises(WithdrawnError):
-            await posts.send(of(worse, part, gone, DRAWN))
-    assert len(slack.messages) == 1
+            await posts.send(of(FALL, part, thread, DRAWN))
+    with pytest.raises(WithdrawnError, match="first message of the thread is gone"):
+        await posts.send(of(FALL, PICTURE, f"{CHANNEL}/1600000000.000001", DRAWN))
+    assert (slack.messages, slack.files) == ([], [])
 
 
 async def test_a_part_without_a_thread_is_not_wanted(slack):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.domain.run import RunKind, RunState
-from monitor.domain.verdict import Interval, Level, Stage
+from monitor.domain.verdict import FallbackSeen, Interval, Level, Stage
 from monitor.web.service import SlackAnswer
 from tests.fakes.daemon import ACT, GATE, OPEN, READ
 from tests.fakes.house import MONDAY
@@ -38,9 +38,11 @@ PATHS = {
 def web(daemon, house):
     confirmed = {"stage": Stage.CONFIRMED, "drop": Interval(5.6, 4.5, 6.7, 0.95, 1.9)}
     confirmed |= {"confirmation": Interval(5.3, 4.2, 6.4), "judged": of_judges()}
+    confirmed |= {"fallback": FallbackSeen("prompt", True, Interval(3.9, 2.7, 5.1, 0.99), 8)}
     decided(house, "ft", "run-1", Level.ROLLBACK, **confirmed)
     store_run(house, run_row("run-4", state=RunState.RUNNING, kind=RunKind.JUDGE))
     decided(house, "summaries", "run-2", Level.INCONCLUSIVE, drop=None, score=None, causes=provider_cause("down"))
+    store_run(house, run_row("run-5", state=RunState.DONE, kind=RunKind.REFERENCE, slot=MONDAY))
     store_run(house, run_row("run-3", state=RunState.RUNNING, kind=RunKind.WEEK, slot=MONDAY - timedelta(weeks=1)))
     at_work(house, "ft · support", MONDAY)
     return daemon(OPEN, slack=lambda headers, body: SlackAnswer(200, "done"))

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.domain.run import RunKind, RunState
-from monitor.domain.verdict import Interval, Level, Stage
+from monitor.domain.verdict import FallbackSeen, Interval, Level, Stage
 from monitor.store.database import Database, connect
 from monitor.web import words
 from tests.fakes.house import MONDAY
@@ -131,7 +131,10 @@ def test_every_kind_of_run_has_its_words():
 def test_what_is_measured_after_a_rollback_is_told_like_any_other_run(daemon, house):
     for kind in (RunKind.REFERENCE, RunKind.VERIFY):
         store_run(house, run_row(f"run-{kind}", state=RunState.RUNNING, kind=kind))
-    assert "Measurement of a fallback under way; Verification of what serves now under way." in look(daemon()).text
+    assert (
+        "Comparison with what it may replace under way; Verification of what serves now under way."
+        in look(daemon()).text
+    )
 
 
 def test_a_run_has_a_page(daemon, house):
@@ -157,6 +160,21 @@ def test_a_run_has_a_page(daemon, house):
     assert "123 of 200 questions" in text
     assert "runs' ids begin with" in look(web, "/runs/run", 404).text
     assert "/runs/run-1" in {attributes.get("href") for tag, attributes in look(web).tags if tag == "a"}
+
+
+def test_it_says_how_a_fallback_compares_and_that_it_is_being_measured(daemon, house):
+    better = FallbackSeen("prompt", True, Interval(3.9, 2.7, 5.1, 0.99), 8)
+    decided(house, "ft", "run-1", Level.ROLLBACK, fallback=better)
+    decided(house, "summaries", "run-2", fallback=FallbackSeen("prompt", False, why=HOSTILE))
+    beside = {"state": RunState.RUNNING, "kind": RunKind.REFERENCE, "slot": MONDAY}
+    store_run(house, run_row("run-3", "prompt", **beside))
+    at_work(house, "prompt · support", MONDAY, stage="reference ×8")
+    page = look(daemon())
+    assert "Fallback prompt: better by 3.9 points (2.7 to 5.1), ready." in page.text
+    assert "Fallback prompt: not ready: " in page.text
+    assert "Comparison with what it may replace under way." in page.text
+    assert "A comparison with what it may replace, up to 8 answers to each question" in page.text
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img")]
 
 
 def test_hostile_texts_are_text(daemon, house):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from alerts.channel import Health
-from monitor import check
+from monitor import check, show_check
 from monitor.config.models import Schedule
 from monitor.domain.answer import ErrorKind, TargetError
 from monitor.domain.case import Case
@@ -111,3 +111,23 @@ async def test_a_target_of_several_suites_is_asked_once(house):
     other = replace(site, suite=replace(site.suite, name="general"))
     await check.ask(replace(app, sites={**app.sites, ("ft", "general"): other}), {}, check.Report())
     assert len(house.model.asked) == 1
+
+
+async def test_what_a_fallback_takes_is_said_apart_and_counts_in_the_month(house, capsys):
+    house.falls_back_to("rag", also="other")
+    house.prices["rag"] = Pricer(100.0, 100.0)
+    house.keys["budget"] = "usd_per_month = 5.0"
+    report = check.look(house.app())
+    expected = report.expectations["ft · support"]
+    assert expected.fallback is not None
+    assert (expected.fallback.target, expected.fallback.calls_a_week) == ("rag", expected.calls_a_week)
+    assert expected.fallback.most_calls_a_week == 2 * expected.cap * 40
+    assert expected.usd_a_week is None
+    # Both production targets share its run.
+    both = [one.fallback.usd_a_week for one in report.expectations.values() if one.fallback]
+    assert len(both) == 2
+    monthly = check.WEEKS_A_MONTH * max(both)
+    assert any(f"cost about {monthly:.2f} USD a month" in warning for warning in report.warnings)
+    show_check.report(report, as_json=False, offline=True)
+    assert f"its fallback rag is asked as often beside it: {expected.calls_a_week} calls, " in capsys.readouterr().out
+    json.dumps(report.as_json(), allow_nan=False)

@@ -10,7 +10,17 @@ import pytest
 
 from alerts.deliver import Tally
 from monitor import show
-from monitor.domain.verdict import Cause, CauseKind, Interval, Level, ModelSeen, Stage, Thresholds, Verdict
+from monitor.domain.verdict import (
+    Cause,
+    CauseKind,
+    FallbackSeen,
+    Interval,
+    Level,
+    ModelSeen,
+    Stage,
+    Thresholds,
+    Verdict,
+)
 from monitor.domain.words import signed
 from monitor.standing import Standing
 
@@ -92,3 +102,23 @@ def test_a_target_that_was_never_measured_has_its_line(capsys):
     never = replace(SAID, score=None, finished_at=None, stale=True, level=Level.INCONCLUSIVE)
     show.status([stands(never)], [], None, as_json=False)
     assert "never measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (FallbackSeen("rag", True, Interval(3.9, 2.7, 5.1, 0.99), 8), "better by 3.9 points (2.7 to 5.1), ready"),
+        (
+            FallbackSeen("rag", False, Interval(-3.9, -5.1, 0.2, 0.99), 8, "it is worse."),
+            "worse by 3.9 points (−0.2 to 5.1), not ready: it is worse.",
+        ),
+        (FallbackSeen("rag", False, None, 0, HOSTILE), "not ready: "),
+        (FallbackSeen("rag", False, Interval(1.0, float("nan"), float("nan")), 1, "few."), "by 1.0 points, not ready"),
+    ],
+)
+def test_a_fallback_is_one_line(capsys, seen, said):
+    show.verdict(replace(SAID, reasons=(), fallback=seen).as_json())
+    out = capsys.readouterr().out
+    assert dangerous(out) == []
+    (line,) = [one for one in out.splitlines() if "Fallback rag: " in one]
+    assert said in line

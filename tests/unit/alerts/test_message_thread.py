@@ -131,7 +131,9 @@ def test_what_could_not_be_read_back_is_no_button(change):
 def test_a_step_changes_the_state_of_the_first_message_and_not_what_it_is_about():
     message = root(stepped("acknowledged", "ACKNOWLEDGED by ada", ADA), powers=ALL)
     assert message.text.startswith("🔴 ROLLBACK: support-ft on support\n")
-    assert "*Now:* Open · acknowledged by ada · Last: ACKNOWLEDGED by ada" in shown(message)
+    assert "*Now:* Open · acknowledged by ada\n" in shown(message)
+    rejected = root(stepped("rejected", "ROLLBACK REJECTED by ada", ADA), powers=ALL)
+    assert "*Now:* Open · acknowledged by ada · Last: ROLLBACK REJECTED by ada\n" in shown(rejected)
     over = replace(INCIDENT, state=State.RESOLVED, outcome="5.2 of 5.6 points came back")
     ended = root(stepped("verified", "RESOLVED, the score came back", over), powers=ALL)
     assert ended.text.startswith("✅ RESOLVED: support-ft on support\n")
@@ -146,8 +148,7 @@ def test_a_quiet_step_is_one_line_with_its_reason():
     message = reply(stepped("acknowledged", "ACKNOWLEDGED by ada", ADA), mention="<!here>")
     assert shown(message).splitlines() == [
         "*🔵 ACKNOWLEDGED by ada: support-ft on support*",
-        "*Why*",
-        "• ada sees to it.",
+        "ada sees to it.",
         "Alert: `step-acknowledged`",
     ]
     assert "<!" not in message.text
@@ -161,7 +162,8 @@ def test_a_step_that_nobody_may_miss_stands_by_itself():
     message = reply(alert, mention="<!here>")
     text = shown(message)
     assert message.text.startswith("<!here> 🔴 ROLLBACK FAILED: support-ft on support")
-    for part in ("*Now:* Escalated", "deploy said: no such version", "*What to do*", "|Incident>", "Score 83.3"):
+    assert "<!here> deploy said: no such version\n*Now:* Escalated" in text
+    for part in ("*What to do*", "|Incident>", "*What it is about*\nScore 83.3"):
         assert part in text
 
 

@@ -16,7 +16,6 @@ from monitor.config.load import load_config
 EXAMPLE = (Path(__file__).parent / "contract_example.toml").read_text("utf-8")
 
 LATER = {
-    "[targets.support-ft] fallback",
     "[targets.support-ft] compare_with",
     "[reports]",
 }

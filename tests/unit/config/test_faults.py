@@ -386,6 +386,12 @@ TO_OPENAI: list[tuple[str, str]] = [
         "[targets.bot] against: is missing: a candidate is tested against the baseline of the target named here",
     ),
     ("role = 'candidate'\nagainst = 'bot'", "[targets.bot] against: a target cannot be tested against itself"),
+    ("fallback = 'bot'", "[targets.bot] fallback: a target cannot be its own fallback"),
+    (
+        "fallback = 'bott'",
+        '[targets.bot] fallback: there is no target "bott", as [targets.bott] would be; did you mean "bot"?',
+    ),
+    ("role = 'reference'\nfallback = 'x'", '[targets.bot] fallback: belongs to a target with role = "production" only'),
     (
         "role = 'candidate'\nagainst = 'bott'",
         '[targets.bot] against: there is no target "bott", as [targets.bott] would be; did you mean "bot"?',
@@ -509,6 +515,49 @@ def test_a_metric_that_does_not_exist_or_has_a_wrong_option_is_told_by_the_metri
 
 def test_the_params_that_are_refused_are_those_that_the_targets_set():
     assert OWN_PARAMS == {"openai": openai.RESERVED_PARAMS, "anthropic": anthropic.RESERVED_PARAMS}
+
+
+OTHER = TARGET.replace("bot", "rag").replace('suites = ["support"]', "")
+
+
+@pytest.mark.parametrize(
+    ("bot", "rag", "fault"),
+    [
+        ("", "suites = ['support']\nrole = 'reference'", None),
+        ("", "suites = ['support']", None),
+        (
+            "",
+            "suites = ['support']\nrole = 'candidate'\nagainst = 'bot'",
+            '[targets.bot] fallback: "rag" is a candidate: name a target that may serve',
+        ),
+        (
+            "",
+            "suites = ['general']\nrole = 'reference'",
+            '[targets.bot] fallback: "rag" is not asked "support": add it to suites of [targets.rag]',
+        ),
+        # A suite of general capabilities shows what a model forgets; a fallback need not be asked it.
+        ("general", "suites = ['support']\nrole = 'reference'", None),
+    ],
+)
+def test_a_fallback_is_another_target_that_is_asked_the_same_tasks(load, faults_of, bot, rag, fault):
+    general = SUITE.replace("suites.support", "suites.general") + 'purpose = "general"\n'
+    target = TARGET.replace('["support"]', '["support", "general"]') if bot else TARGET
+    text = SUITE + general + target + "fallback = 'rag'\n" + OTHER + rag + "\n"
+    if fault is None:
+        assert load(text).targets["bot"].fallback == "rag"
+    else:
+        assert faults_of(text) == [f"config.toml: {fault}"] or faults_of(text)[0].endswith(fault)
+
+
+def test_fallbacks_do_not_lead_back_to_where_they_began(faults_of):
+    def named(name: str, fallback: str) -> str:
+        return TARGET.replace("bot", name) + f"fallback = '{fallback}'\n"
+
+    found = faults_of(SUITE + named("a", "b") + named("b", "c") + named("c", "a") + named("d", "a"))
+    assert [one.split("fallback: ")[1] for one in found] == [
+        f'"{nxt}" falls back to "{name}" itself, so neither would be left: drop one of the two'
+        for name, nxt in (("a", "b"), ("b", "c"), ("c", "a"))
+    ]
 
 
 def test_a_candidate_is_not_tested_against_a_candidate(faults_of):

@@ -11,6 +11,7 @@ import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
+from alerts.incident import Event, What
 from monitor.domain.case import Case, Suite
 from monitor.domain.judgement import Marked, Purpose, StoredCanary
 from monitor.domain.run import RunState
 from monitor.domain.score import Score
-from monitor.store import answers, calibrations, judgements, leases, runs, usage
+from monitor.store import answers, audit, calibrations, hooks, incidents, judgements, leases, runs, usage
 from monitor.store.backup import BackupError, back_up, restore
 from monitor.store.database import HEAD, Database, NoDatabaseError, connect, open_database, revision
+from monitor.store.hooks import HookRow, HookState
 from monitor.store.migrate import upgrade
 from monitor.store.rows import copy_rows
 from monitor.store.tables import metadata
@@ -77,6 +80,7 @@ def fill(database: Database, seed: int = 1) -> None:
         fill_judges(connection)
         runs.pin(connection, run(), NOW + timedelta(microseconds=1), ODD)
         tell(connection, "alert-1", ["slack", "email"])
+        fill_incidents(connection)
         usage.sum_up(connection, "run-1")
         leases.take(connection, leases.look(connection, leases.RUNNER), "host:1", NOW)
         for table in metadata.sorted_tables:
@@ -96,6 +100,23 @@ def fill_judges(connection: Connection) -> None:
     judgements.pin_canaries(connection, "run-1", [StoredCanary("null", ODD, "print", ODD)])
     calibrations.add_labels(connection, [label(ODD), label(criterion="", verdict=None, value=0.1, labelled_by=ODD)])
     calibrations.add(connection, [calibration(), calibration(None, judge="strict", payload={ODD: [1.5, None]})])
+
+
+def fill_incidents(connection: Connection) -> None:
+    """What the tables of incidents can hold, and two rows of the audit log."""
+    incidents.begin(connection, "incident-1", "ft", "support", NOW, Event(What.OPENED, NOW, ODD, ODD, level="rollback"))
+    incidents.record(connection, "incident-1", Event(What.ACKNOWLEDGED, NOW, ODD, ODD, others=(ODD,)))
+    incidents.shown_by(connection, "incident-1", "alert-1")
+    asked = HookRow("hook-1", ODD[:90], "rollback", "auto", HookState.DONE, "ft", "support", 1, NOW, NOW)
+    hooks.add(connection, replace(asked, incident_id="incident-1", event={ODD: [1.5, None]}, result={"status": ODD}))
+    reference = {"incident_id": "incident-1", "channel": "slack", "reference": ODD, "created_at": NOW}
+    connection.execute(metadata.tables["thread"].insert(), reference)
+    connection.execute(
+        metadata.tables["picture"].insert(), {"alert_id": "alert-1", "png": bytes(range(256)), "alt": ODD}
+    )
+    for who in ("ada", ODD):
+        detail = {ODD: [1 / 3, None, 2**70]}
+        audit.append(connection, who=who, via="api", action="look", subject=ODD, detail=detail, now=NOW)
 
 
 def content(database: Database) -> dict[str, list[tuple[Any, ...]]]:
@@ -180,6 +201,10 @@ def test_a_quiet_database_is_the_same_afterwards(source, target, tmp_path, opene
     # And of the restored one a backup can be made, which says the same.
     again = back_up(restored, tmp_path / "again.backup")
     assert again.rows == done.rows
+    with restored.write() as connection:
+        # The chain is whole on the other kind of database, too, and goes on there.
+        audit.append(connection, who="ada", via="command", action="db restore", subject="", detail={}, now=NOW)
+        assert audit.verify(connection) == audit.Verified(3, audit.entries(connection, 1)[0].hash, None)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["again.backup", "all.backup"]
     assert (tmp_path / "all.backup").stat().st_mode & 0o077 == 0
 

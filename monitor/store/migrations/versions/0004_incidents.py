@@ -151,7 +151,7 @@ def upgrade() -> None:
             "channel", existing_type=sa.VARCHAR(length=40), type_=sa.String(length=120), existing_nullable=False
         )
         batch_op.drop_constraint(batch_op.f("uq_outbox_alert_id_channel"), type_="unique")
-        batch_op.create_index(batch_op.f("ix_outbox_channel_line_state"), ["channel", "line", "state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outbox_state_channel_line"), ["state", "channel", "line"], unique=False)
         batch_op.create_unique_constraint(
             batch_op.f("uq_outbox_alert_id_channel_part"), ["alert_id", "channel", "part"]
         )
