@@ -5,6 +5,7 @@ Whatever has no route yet is behind the same door: a new route is closed until `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ class FrontDoor:
         if refused is not None:
             status, message = refused
             if status == 401 and _is_page(scope):
-                await RedirectResponse("/login", 303)(scope, receive, send)
+                await RedirectResponse(_sign_in(scope["path"]), 303)(scope, receive, send)
                 return
             extra = {"WWW-Authenticate": 'Bearer realm="heldout"'} if status == 401 else {}
             await self._render.error(scope["path"], status, message, headers=extra)(scope, receive, send)
@@ -120,6 +121,14 @@ def _head_of(scope: Scope) -> int:
 def _is_page(scope: Scope) -> bool:
     """Whether somebody without a token is looking for a page: they are shown where to sign in."""
     return scope["method"] == "GET" and scope[CALLER].how is auth.How.NOTHING and not is_for_programs(scope["path"])
+
+
+# Messages lead to these pages, and whoever follows one wants to be there after signing in.
+TO = re.compile(r"/incidents(?:/[A-Za-z0-9-]{1,64}(?:/approve)?)?|/runs/[A-Za-z0-9-]{1,64}")
+
+
+def _sign_in(path: str) -> str:
+    return f"/login?to={path}" if TO.fullmatch(path) else "/login"
 
 
 _TOO_LARGE = f"The request's body is larger than {LARGEST_BODY // 1024} kB, and nothing that heldout takes is."

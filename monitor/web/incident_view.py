@@ -121,7 +121,7 @@ def consequences(config: Config, incident: Incident, offer: Approval, fallback: 
         f"Its result is awaited until {until}. Then what serves is measured with {incident.suite} against the baseline "
         f"of {incident.target}: the incident ends where the score came back, and people are called where it did not."
     )
-    retired = f"{incident.target} is retired: it alerts no more until a baseline of it is pinned again."
+    retired = f"From then on {incident.target} is retired: it alerts no more until a baseline of it is pinned again."
     return [looks, what, tried, then, retired]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from alerts.incident import Incident
 from monitor import standing
-from monitor.domain.run import Run, RunKind, RunState
+from monitor.domain.run import Run, RunState
 from monitor.domain.verdict import Level
 from monitor.store import history, incidents, outbox
 from monitor.store import runs as stored
@@ -115,13 +115,7 @@ def _following(open_runs: Sequence[Run], slot: datetime | None, now: datetime) -
 
 def _open(run: Run, now: datetime) -> str:
     who = f" for {run.requested_by}" if run.requested_by else ""
-    what = {
-        RunKind.BASELINE: "Baseline",
-        RunKind.WEEK: "Weekly run",
-        RunKind.AD_HOC: "Run on demand",
-        RunKind.JUDGE: "Look at the judges",
-        RunKind.REFERENCE: "Comparison with what it may replace",
-    }[run.kind] + who
+    what = words.KINDS[run.kind.value] + who
     if run.state is RunState.RUNNING:
         return f"{what} under way"
     if run.due_at is not None and run.due_at > now:

@@ -12,10 +12,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from monitor.web import auth, overview, sessions, words
+from monitor.web import auth, overview, run_view, sessions, words
 from monitor.web.errors import RefusedError, too_often
 from monitor.web.forms import form_of, key_for, refuse_other_sites
-from monitor.web.frontdoor import CALLER, cookie_name, is_secure
+from monitor.web.frontdoor import CALLER, TO, cookie_name, is_secure
 from monitor.web.limits import RateLimit, source
 from monitor.web.render import Renderer
 from monitor.web.service import Service
@@ -43,6 +43,7 @@ class Pages:
         """The routes."""
         router = APIRouter(include_in_schema=False)
         router.add_api_route("/", self.overview)
+        router.add_api_route("/runs/{run}", self.run)
         router.add_api_route("/login", self.login_form)
         router.add_api_route("/login", self.login, methods=["POST"])
         router.add_api_route("/logout", self.logout, methods=["POST"])
@@ -56,15 +57,22 @@ class Pages:
             "overview.html", view=overview.look(self._service), words=words, caller=caller, form_key=key
         )
 
-    async def login_form(self) -> Response:
-        """The form that takes a token."""
-        return self._form(200, "")
+    def run(self, request: Request, run: str) -> Response:
+        """One run: what it found, when, and what it used."""
+        caller: auth.Caller = request.scope[CALLER]
+        key = key_for(self._service, caller)
+        view = run_view.one(self._service, run)
+        return self._render.page("run.html", view=view, words=words, caller=caller, form_key=key)
 
-    def _form(self, status: int, message: str) -> Response:
+    async def login_form(self, to: str = "") -> Response:
+        """The form that takes a token; `to`: the page that it leads to."""
+        return self._form(200, "", to)
+
+    def _form(self, status: int, message: str, to: str) -> Response:
         nonce = secrets.token_hex(16)
         tokens = bool(self._service.tokens())
         answer = self._render.page(
-            "login.html", status, message=message, form_key=self._key_of(nonce), has_tokens=tokens
+            "login.html", status, message=message, form_key=self._key_of(nonce), has_tokens=tokens, to=_within(to)
         )
         self._set(answer, _FORM_COOKIE, nonce, 3600)
         return answer
@@ -75,10 +83,10 @@ class Pages:
     async def login(self, request: Request) -> Response:
         """Take a token, and begin a session with it."""
         form = await form_of(request)
-        nonce = request.cookies.get(_FORM_COOKIE, "")
+        nonce, to = request.cookies.get(_FORM_COOKIE, ""), form.get("to", "")
         web = self._service.config().web
         if not nonce or not sessions.same(form.get("form_key", ""), self._key_of(nonce)):
-            return self._form(403, _EXPIRED)
+            return self._form(403, _EXPIRED, to)
         refuse_other_sites(request, web)
         client, now = source(request.client.host if request.client else None), time.monotonic()
         wait = self._failures.wait(client, now)
@@ -89,9 +97,9 @@ class Pages:
             self._failures.take(client, now)
             name = "" if token is None else token.name
             logger.warning("a login from %s was refused", client, extra={"client": client, "by": name or None})
-            return self._form(403, "This token is not known." if token is None else _gate_only(name))
+            return self._form(403, "This token is not known." if token is None else _gate_only(name), to)
         logger.info("%s signed in from %s", token.name, client, extra={"client": client, "by": token.name})
-        answer = RedirectResponse("/", 303)
+        answer = RedirectResponse(_within(to) or "/", 303)
         value = sessions.begin(token, self._service.clock(), secrets.token_hex(16))
         self._set(answer, cookie_name(web), value, int(sessions.LASTS.total_seconds()))
         return answer
@@ -115,6 +123,11 @@ class Pages:
     def _set(self, answer: Response, name: str, value: str, seconds: int) -> None:
         secure = is_secure(self._service.config().web)
         answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+
+
+def _within(to: str) -> str:
+    """`to` where it is one of our own pages; a form must lead nowhere else."""
+    return to if TO.fullmatch(to) else ""
 
 
 def _gate_only(name: str) -> str:

@@ -38,6 +38,15 @@ STAGES = {
 }
 
 
+KINDS = {
+    "baseline": "Baseline",
+    "week": "Weekly run",
+    "adhoc": "Run on demand",
+    "judge": "Look at the judges",
+    "reference": "Comparison with what it may replace",
+    "verify": "Verification of what serves now",
+}
+RUN_STATES = {"running": "under way", "waiting": "waits", "done": "done", "missed": "missed"}
 STATES = {
     "open": "Open",
     "acting": "Rollback under way",

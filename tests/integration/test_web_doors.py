@@ -164,6 +164,24 @@ def test_a_session_reads_pages_and_the_api_and_changes_nothing(daemon, house):
     assert web.ask("/", headers=session).status == 303
 
 
+def test_signing_in_leads_to_the_page_that_was_wanted_and_nowhere_else(daemon):
+    web = daemon(OPEN)
+    wanted = web.ask("/incidents/id-1/approve?hook=x")
+    assert (wanted.status, wanted.headers["location"]) == (303, "/login?to=/incidents/id-1/approve")
+    assert 'name="to" value="/incidents/id-1/approve"' in web.ask(wanted.headers["location"]).text
+    assert sign_in(web, f"{READ}&to=/incidents/id-1/approve").headers["location"] == "/incidents/id-1/approve"
+    for elsewhere in (
+        "//evil.example",
+        "https://evil.example",
+        "/incidents/../x",
+        "/incidents%0d%0ax:y",
+        "/",
+        "/logout",
+    ):
+        assert 'name="to"' not in web.ask(f"/login?to={elsewhere}").text
+        assert sign_in(web, f"{READ}&to={elsewhere}").headers["location"] == "/"
+
+
 def test_a_session_dies_with_its_token(daemon):
     web = daemon(OPEN)
     session = {"Cookie": cookie_of(sign_in(web, READ), "heldout=")}

@@ -57,7 +57,7 @@ def test_the_page_of_all_has_the_open_ones_first_and_the_overview_leads_there(we
         incidents.record(connection, "incident-2", Event(What.RECOVERED, MONDAY, "heldout", "clear twice"))
     text = Seen(look(web, "/incidents").text).text
     assert re.search(r"Open ft · support Roll back Open waits for approval .* Over summaries · support", text)
-    assert "Resolved Mon 2026-11-16 06:00 UTC to Mon 2026-11-16 06:00 UTC Clear twice" in text
+    assert "Resolved Mon 2026-11-16 06:00 UTC to Mon 2026-11-16 06:00 UTC clear twice" in text
     overview = Seen(look(web, "/").text)
     assert "Open incidents ft · support Roll back Open waits for approval" in overview.text
     assert {"/incidents", PAGE} <= {attributes.get("href") for tag, attributes in overview.tags if tag == "a"}
@@ -80,9 +80,9 @@ def test_one_page_says_how_it_stands_what_happened_and_what_can_be_done(web, hou
         "Score 83.3 At deployment 88.9 Drop 5.6 points (95% interval 4.5 to 6.7)",
         "Likely cause: model, fell",
         "deploy: rollback to prompt, waits for approval",
-        "Opened Roll back Mon 2026-11-16 06:00 UTC, by heldout Fell",
-        "Acknowledged Mon 2026-11-16 08:00 UTC, by ada Looking into it",
-        "Silenced Mon 2026-11-16 08:00 UTC, by ada Ada asked for it. Until Mon 2026-11-23 06:00 UTC.",
+        "Opened Roll back Mon 2026-11-16 06:00 UTC, by heldout fell",
+        "Acknowledged Mon 2026-11-16 08:00 UTC, by ada looking into it",
+        "Silenced Mon 2026-11-16 08:00 UTC, by ada ada asked for it. Until Mon 2026-11-23 06:00 UTC.",
     ):
         assert said in text, text
     assert "data:image/png;base64,iVBORw==" in answer.text
@@ -98,7 +98,7 @@ def test_who_may_only_look_is_told_why_and_gets_no_form(web):
         assert NONCE not in page.text
         forms = [attributes["action"] for tag, attributes in Seen(page.text).tags if tag == "form"]
         assert forms == ["/logout"]
-    assert web.ask(PAGE).headers["location"] == "/login"
+    assert web.ask(PAGE).headers["location"] == f"/login?to={PAGE}"
     assert web.ask(PAGE, token=GATE).status == 403
     for name in ("nothing", "%D8%00"):
         assert web.ask(f"/incidents/{name}", headers=cookie(web.house)).status == 404
@@ -134,9 +134,9 @@ def test_an_approval_is_confirmed_on_a_page_that_says_what_will_happen(web, hous
     for said in (
         "Approve the rollback of ft?",
         "Drop with support: 5.6 points (95% interval 4.5 to 6.7).",
-        "Heldout sends a signed request to deploy.internal ([hooks.deploy]) to roll ft back to prompt.",
+        "heldout sends a signed request to deploy.internal ([hooks.deploy]) to roll ft back to prompt.",
         "Where that cannot be delivered, it is tried again until 2026-11-17 06:00 UTC; then people are called.",
-        "Ft is retired: it alerts no more until a baseline of it is pinned again.",
+        "From then on ft is retired: it alerts no more until a baseline of it is pinned again.",
     ):
         assert said in text, text
     assert "secret-path" not in page.text

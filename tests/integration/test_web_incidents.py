@@ -81,16 +81,13 @@ def test_somebody_takes_note_of_it_and_says_why(web, house):
     assert noted(house) == [("operations", "api", "incident acknowledge")] * 2
 
 
-@pytest.mark.parametrize(
-    ("body", "until"),
-    [
+def test_it_is_silenced_for_a_time(web):
+    for body, until in (
         ({"for": "7d"}, "2026-11-23T06:10:00Z"),
         ({"until": "2026-11-17T09:00:00+01:00", "why": "known"}, "2026-11-17T08:00:00Z"),
-    ],
-)
-def test_it_is_silenced_for_a_time(web, body, until):
-    after = do(web, "silence", body).json["incident"]
-    assert (after["silenced_until"], after["silenced_by"]) == (until, "operations")
+    ):
+        after = do(web, "silence", body).json["incident"]
+        assert (after["silenced_until"], after["silenced_by"]) == (until, "operations")
 
 
 def test_an_approval_lets_the_hook_go_out_once(web, house):
@@ -128,29 +125,29 @@ def test_of_several_that_wait_one_is_named(web, house):
     assert (hook_of(house, "hook-2").state, hook_of(house).state) == ("rejected", "offered")
 
 
-@pytest.mark.parametrize(
-    ("step", "body", "status", "said"),
-    [
-        ("resolve", {}, 422, "body.why: is missing."),
-        ("resolve", {"why": ""}, 422, "body.why: "),
-        ("resolve", {"why": "x" * 1001}, 422, "body.why: "),
-        ("silence", {}, 422, 'give either {"for": "7d"} or'),
-        ("silence", {"for": "7d", "until": "2026-11-30T06:00:00Z"}, 422, "give either"),
-        ("silence", {"for": "a week"}, 422, "for: must be a duration"),
-        ("silence", {"for": "0s"}, 422, "end later than now"),
-        ("silence", {"for": "99999999d"}, 422, "for: must be at most"),
-        ("silence", {"until": "2026-11-30T06:00:00"}, 422, "body.until: "),
-        ("silence", {"until": "2026-11-01T06:00:00Z"}, 422, "end later than now"),
-        ("ack", {"reason": "x"}, 422, "body.reason: this key is not known."),
-        ("approve", {"hook": 3}, 422, "body.hook: "),
-        ("resolve", b"[", 422, "body: must be a JSON object"),
-        ("approves", None, 404, "There is nothing at this address."),
-    ],
-)
-def test_what_cannot_be_done_says_why(web, house, step, body, status, said):
-    answer = do(web, step, body)
-    assert (answer.status, noted(house)) == (status, [])
-    assert said in answer.json["error"]
+IMPOSSIBLE = [
+    ("resolve", {}, 422, "body.why: is missing."),
+    ("resolve", {"why": ""}, 422, "body.why: "),
+    ("resolve", {"why": "x" * 1001}, 422, "body.why: "),
+    ("silence", {}, 422, 'give either {"for": "7d"} or'),
+    ("silence", {"for": "7d", "until": "2026-11-30T06:00:00Z"}, 422, "give either"),
+    ("silence", {"for": "a week"}, 422, "for: must be a duration"),
+    ("silence", {"for": "0s"}, 422, "end later than now"),
+    ("silence", {"for": "99999999d"}, 422, "for: must be at most"),
+    ("silence", {"until": "2026-11-30T06:00:00"}, 422, "body.until: "),
+    ("silence", {"until": "2026-11-01T06:00:00Z"}, 422, "end later than now"),
+    ("ack", {"reason": "x"}, 422, "body.reason: this key is not known."),
+    ("approve", {"hook": 3}, 422, "body.hook: "),
+    ("resolve", b"[", 422, "body: must be a JSON object"),
+    ("approves", None, 404, "There is nothing at this address."),
+]
+
+
+def test_what_cannot_be_done_says_why(web, house):
+    for step, body, status, said in IMPOSSIBLE:
+        answer = do(web, step, body)
+        assert (answer.status, said in answer.json["error"]) == (status, True), (step, body, answer.text)
+    assert noted(house) == []
 
 
 def test_an_incident_that_is_over_or_unknown_takes_no_step(web, house):

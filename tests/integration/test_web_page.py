@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from monitor.domain.run import RunKind, RunState
 from monitor.domain.verdict import FallbackSeen, Interval, Level, Stage
 from monitor.store.database import Database, connect
+from monitor.web import words
 from tests.fakes.house import MONDAY
 from tests.fakes.scenes import HOSTILE, at_work, decided, of_judges, provider_cause, run_row, store_run, undelivered
 
@@ -121,6 +122,44 @@ def test_it_says_what_is_known_of_the_judges(daemon, house):
     ]
     assert [part for part in expected if part not in text] == []
     assert "Look at the judges under way." in text
+
+
+def test_every_kind_of_run_has_its_words():
+    assert set(words.KINDS) == {kind.value for kind in RunKind}
+
+
+def test_what_is_measured_after_a_rollback_is_told_like_any_other_run(daemon, house):
+    for kind in (RunKind.REFERENCE, RunKind.VERIFY):
+        store_run(house, run_row(f"run-{kind}", state=RunState.RUNNING, kind=kind))
+    assert (
+        "Comparison with what it may replace under way; Verification of what serves now under way."
+        in look(daemon()).text
+    )
+
+
+def test_a_run_has_a_page(daemon, house):
+    decided(
+        house, "ft", "run-1", Level.ROLLBACK, stage=Stage.CONFIRMED, drop=Interval(5.6, 4.5, 6.7), reasons=(HOSTILE,)
+    )
+    store_run(house, run_row("run-2", state=RunState.RUNNING, kind=RunKind.WEEK, slot=MONDAY))
+    at_work(house, "ft · support", MONDAY)
+    web = daemon()
+    seen = look(web, "/runs/run-1")
+    for said in (
+        "ft · support Run on demand, done. Run run-1.",
+        "Roll back confirmed by a second replay Score 88.5 At deployment 88.9 Drop 5.6 points (95% interval 4.5",
+        "<script>alert(1)</script> \ufffdevil\ufffd",
+        "3,200 answers to 200 cases, 3,216 calls, 1.94 USD.",
+        "Recorded Mon 2026-11-16 06:00 UTC Finished Mon 2026-11-16 06:41 UTC",
+        "0 calls, 0 tokens in, 0 tokens out.",
+    ):
+        assert said in seen.text, seen.text
+    assert not [tag for tag, _ in seen.tags if tag == "script"]
+    text = look(web, "/runs/run-2").text
+    assert "Weekly run, under way. Run run-2. It has no verdict yet. The week's answers" in text
+    assert "123 of 200 questions" in text
+    assert "runs' ids begin with" in look(web, "/runs/run", 404).text
+    assert "/runs/run-1" in {attributes.get("href") for tag, attributes in look(web).tags if tag == "a"}
 
 
 def test_it_says_how_a_fallback_compares_and_that_it_is_being_measured(daemon, house):

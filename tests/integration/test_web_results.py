@@ -68,9 +68,9 @@ def test_a_tool_that_could_not_do_it_says_so(web, house):
     assert (state_of(house), web.woken) == (State.ESCALATED, 1)
 
 
-@pytest.mark.parametrize("token", ["", "wrong", RIGHT[:-1], RIGHT + "x", "%00", "\u00e9".encode().hex()])
-def test_a_wrong_token_changes_nothing(web, house, token):
-    assert post(web, token=token).status == 403
+def test_a_wrong_token_changes_nothing(web, house):
+    for token in ("", "wrong", RIGHT[:-1], RIGHT + "x", "%00", "%C3%A9", "%ED%A0%80"):
+        assert post(web, token=token).status == 403
     assert post(web, hook="hook-9").status == 403
     assert (state_of(house), web.woken, house.rows(audit)) == (State.ACTING, 0, [])
 
@@ -91,21 +91,20 @@ def test_who_may_act_needs_no_token_of_the_hook_and_nobody_else_may(web, house):
     assert [(row.who, row.via) for row in house.rows(audit)] == [("operations", "api")]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"status": "maybe"},
-        {"status": "done", "now_serving": 3},
-        {"status": "done", "now_serving": ""},
-        {"status": "done", "now_serving": "x" * 201},
-        {"status": "done", "now_servng": "prompt"},
-        b"done",
-        b"[]",
-    ],
-)
-def test_what_is_no_result_is_not_taken(web, house, body):
-    assert post(web, body).status == 422
+NO_RESULTS = [
+    {},
+    {"status": "maybe"},
+    {"status": "done", "now_serving": 3},
+    {"status": "done", "now_serving": ""},
+    {"status": "done", "now_serving": "x" * 201},
+    {"status": "done", "now_servng": "prompt"},
+    b"done",
+    b"[]",
+]
+
+
+def test_what_is_no_result_is_not_taken(web, house):
+    assert {post(web, body).status for body in NO_RESULTS} == {422}
     assert state_of(house) is State.ACTING
 
 
@@ -165,10 +164,13 @@ def test_a_button_is_handed_on_as_it_came_and_its_presser_is_answered(daemon):
     assert {press(web).status for _ in range(doors.REQUESTS + 2)} == {200, 429}
 
 
-@pytest.mark.parametrize("status", [400, 401, 404])
-def test_what_is_not_slacks_is_refused(daemon, status):
-    answer = press(daemon(OPEN, slack=Pressed(SlackAnswer(status, "The signature is not Slack's."))))
-    assert (answer.status, answer.json["error"]) == (status, "The signature is not Slack's.")
+def test_what_is_not_slacks_is_refused(daemon):
+    slack = Pressed(SlackAnswer(200, ""))
+    web = daemon(OPEN, slack=slack)
+    for status in (400, 401, 404):
+        slack.answer = SlackAnswer(status, "The signature is not Slack's.")
+        answer = press(web)
+        assert (answer.status, answer.json["error"]) == (status, "The signature is not Slack's.")
 
 
 def test_without_slack_there_is_no_such_door(daemon):

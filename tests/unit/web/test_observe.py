@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.web.observe import level_of, shown
 
@@ -49,3 +51,14 @@ def test_what_stands_in_the_log(path, line):
 
 def test_a_long_address_is_cut():
     assert len(shown("/" + "a" * 10_000)) == 200
+
+
+@settings(max_examples=40)
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="…\\"), min_size=6, max_size=40).filter(
+        lambda t: t.strip("/")
+    ),
+    st.sampled_from(["/flagger/{}/gate", "//flagger//{}/rollback-check", "/flagger/{}", "/x/flagger/{}/gate/"]),
+)
+def test_no_token_of_flaggers_stands_in_the_log(secret, path):
+    assert secret.strip("/") not in shown(path.format("!" + secret.strip("/") + "!"))
