@@ -341,11 +341,16 @@ class Home:
         return Result(found, out, err)
 
 
+def posts(chat: Fake) -> list[dict[str, Any]]:
+    """Every message that Slack took, in the order they came; without the details that follow one in its thread."""
+    return [message for message in chat.tell()["messages"] if not message["text"].startswith("Details: ")]
+
+
 def headlines(chat: Fake) -> list[str]:
-    """The first line of every message that Slack took, in the order they came."""
-    return [message["text"].splitlines()[0] for message in chat.tell()["messages"]]
+    """The first line of every message."""
+    return [message["text"].splitlines()[0] for message in posts(chat)]
 
 
 def alert_ids(chat: Fake) -> list[str]:
     """The id of every message's alert."""
-    return [message["metadata"]["event_payload"]["alert"] for message in chat.tell()["messages"]]
+    return [message["metadata"]["event_payload"]["alert"] for message in posts(chat)]
