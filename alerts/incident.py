@@ -130,6 +130,10 @@ class Incident:
         """Whether it has not come to its end."""
         return self.state is not State.RESOLVED
 
+    def seen_to_by_another(self, hook: str | None) -> bool:
+        """Whether another hook than this one is under way, or what serves after it is being measured."""
+        return self.state in (State.ACTING, State.VERIFYING) and hook is not None and hook != self.hook
+
     def silent(self, now: datetime) -> bool:
         """Whether people have said that they want to hear nothing of it for now."""
         return self.silenced_until is not None and now < self.silenced_until
@@ -203,6 +207,9 @@ def _acted(incident: Incident, event: Event) -> Incident:
     if event.what is What.DONE:
         retires = incident.retires or event.action == "rollback"
         return replace(incident, state=State.VERIFYING, now_serving=event.now_serving, retires=retires)
+    if event.what in (What.EXPIRED, What.FAILED) and incident.seen_to_by_another(event.hook):
+        # What is being done goes on, and its own end counts.
+        return _without(incident, event.hook)
     if event.what is What.EXPIRED:
         return _without(replace(incident, state=State.ESCALATED, hook=None), event.hook)
     if event.what in (What.FAILED, What.ESCALATED):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from alerts.alert import Alert
 from alerts.channel import Picture
+from alerts.failpoint import reached
 from monitor import fallen, grading, notify
 from monitor.app import App
 from monitor.decide import words
@@ -71,6 +72,7 @@ def conclude(
         runs.save(connection, following)
         if run.kind is RunKind.VERIFY and following.state is RunState.DONE:
             verification.conclude(connection, office, run, said)
+    reached("verdict.committed" if run.kind is not RunKind.VERIFY else "verification.committed")
     events.decided(following, said, alerts)
     return following, said
 

@@ -60,7 +60,8 @@ class Situation:
     """What is known now.
 
     `judge_bar` says why the judges may not cause a rollback. `last_done_at` is when the last hook of this name and
-    target was done; `done_for_this`: one was done for this model version and baseline. A naive time raises ValueError.
+    target was done; `done_for_this`: one was done for this model version and baseline; `under_way`: another one of the
+    same target was asked for, and may yet be done. A naive time raises ValueError.
     """
 
     confirmed: bool
@@ -68,6 +69,7 @@ class Situation:
     fallback: Fallback | None = None
     last_done_at: datetime | None = None
     done_for_this: bool = False
+    under_way: bool = False
     silenced_until: datetime | None = None
     incident_open: bool = True
     recovered: bool = False
@@ -128,6 +130,9 @@ def _unproven(request: Request, situation: Situation) -> Ruling | None:
         return Ruling(False, f"The judges may not cause this: {situation.judge_bar.rstrip('. ')}.")
     if situation.done_for_this:
         return Ruling(False, f"A {request.action} was done before for {_version(request)}.")
+    if situation.under_way and request.action is Action.ROLLBACK:
+        said = f"Another rollback of {request.target} is under way, and what comes of it is awaited first."
+        return Ruling(False, said, passing=True)
     return None
 
 

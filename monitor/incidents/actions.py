@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import Connection
 
 from alerts.alert import Alert
+from alerts.failpoint import reached
 from alerts.incident import Approval, Event, Incident, NotAllowedError, What
 from monitor.incidents import hooks as asking
 from monitor.incidents import results, telling
@@ -115,6 +116,7 @@ class Actions:
                 incident = asking.ask(connection, self._office, incident, row, actor.name, ruling.reason)
                 telling.tell_step(connection, self._office, incident, step)
             self._note(connection, actor, f"approve {row.action}", incident, detail)
+        reached("approval.committed")
         if not ruling.allowed:
             raise RefusedError(ruling.reason)
         return incident
@@ -133,6 +135,7 @@ class Actions:
             self._note(
                 connection, actor, f"reject {row.action}", incident, {"hook": row.id, "name": row.name, "why": why}
             )
+        reached("rejection.committed")
         return incident
 
     def result(
@@ -144,6 +147,7 @@ class Actions:
             if not found.again:
                 detail = {"hook": hook_id, "status": status, "now_serving": now_serving}
                 self._note(connection, actor, "result", found.incident, detail)
+        reached("result.committed")
         return found
 
     def _step(
@@ -158,6 +162,7 @@ class Actions:
             telling.tell_step(connection, self._office, incident, step)
             detail = {"why": why} | ({} if until is None else {"until": until.isoformat()})
             self._note(connection, actor, action, incident, detail)
+        reached("step.committed")
         return incident
 
     def _offered(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from alerts.channel import Health, Outgoing, Receipt, TransportError, WithdrawnError
+from alerts.failpoint import reached
 from alerts.hooks.event import encode
 from alerts.outbox import OutboxRow, State
 from monitor.incidents import hooks as asking
@@ -72,12 +73,15 @@ class HookChannel:
         now: datetime = self._office().now
         if hasattr(self._way, "run"):
             ended = await self._way.run(row.id, body, now)
+            reached("hook.accepted")
             status = results.DONE if ended.done else results.FAILED
             return Receipt(result={"status": status, "now_serving": ended.now_serving, "why": ended.why})
         if not self._entered:
             await self._way.__aenter__()
             self._entered = True
-        return Receipt(f"HTTP {(await self._way.send(row.id, body, now)).status}")
+        answer = await self._way.send(row.id, body, now)
+        reached("hook.accepted")
+        return Receipt(f"HTTP {answer.status}")
 
     async def verify(self) -> Health:
         """Only a request would tell, and that would be one."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
 from alerts.alert import Action
+from alerts.failpoint import reached
 from alerts.incident import Event, Incident, State, What
 from alerts.route import Way
 from monitor.domain.verdict import Level
 from monitor.incidents import telling
 from monitor.incidents.office import HELDOUT, Office
-from monitor.store import hooks, incidents, told
+from monitor.store import hooks, incidents, outbox, told
 from monitor.store.database import Database
 from monitor.store.hooks import HookRow, HookState
 
+# A verification is tried again each hour of a day.
+VERIFIED_WITHIN = timedelta(hours=25)
+# The names of the two channels of Slack.
+SLACK, FALLBACK = "slack", "slack-fallback"
 # By these people were told last that it is bad.
 _TOLD = [way.value for way in (Way.FIRST, Way.WORSE, Way.REPEAT, Way.BETTER, Way.SILENCED)]
 
@@ -26,9 +31,11 @@ class _Due:
     silences: tuple[Incident, ...]
     repeats: tuple[Incident, ...]
     expired: tuple[HookRow, ...]
+    unverified: tuple[Incident, ...]
+    owed: bool
 
     def __bool__(self) -> bool:
-        return bool(self.silences or self.repeats or self.expired)
+        return bool(self.silences or self.repeats or self.expired or self.unverified or self.owed)
 
 
 def do(database: Database, office: Office) -> bool:
@@ -48,6 +55,11 @@ def do(database: Database, office: Office) -> bool:
             _end_silence(connection, office, incident)
         for incident in due.repeats:
             telling.repeat(connection, office, incident)
+        if due.owed:
+            outbox.copy_to(connection, SLACK, FALLBACK, _owed_since(office), office.now)
+        for incident in due.unverified:
+            _give_up(connection, office, incident)
+    reached("chores.committed")
     return bool(due)
 
 
@@ -56,7 +68,32 @@ def _due(connection: Connection, office: Office) -> _Due:
     over = tuple(one for one in open_ if one.silenced_until is not None and one.silenced_until <= office.now)
     ended = {one.id for one in over}
     repeats = tuple(one for one in open_ if one.id not in ended and _wants_repetition(connection, office, one))
-    return _Due(over, repeats, tuple(hooks.expired(connection, office.now)))
+    verifying = [one for one in open_ if one.state is State.VERIFYING]
+    unverified = tuple(one for one in verifying if _is_too_long(connection, office, one))
+    table = office.config.alerts.slack
+    stands_in = table is not None and table.fallback_channel is not None
+    owed = stands_in and outbox.owes(connection, SLACK, FALLBACK, _owed_since(office))
+    return _Due(over, repeats, tuple(hooks.expired(connection, office.now)), unverified, owed)
+
+
+def _owed_since(office: Office) -> datetime:
+    """What was written before, and is not delivered, is sent by the other channel too."""
+    table = office.config.alerts.slack
+    return office.now - table.fallback_after if table is not None else office.now
+
+
+def _is_too_long(connection: Connection, office: Office, incident: Incident) -> bool:
+    """Whether what serves now should have been measured by now, and was not: its target may be gone, or its suite."""
+    done = [row.ended_at for row in hooks.of_incident(connection, incident.id) if row.result is not None]
+    return max((at for at in done if at is not None), default=incident.opened_at) + VERIFIED_WITHIN <= office.now
+
+
+def _give_up(connection: Connection, office: Office, incident: Incident) -> None:
+    serving = incident.now_serving or "what serves now"
+    why = f"Whether {serving} is as good as at deployment could not be measured within a day."
+    step = Event(What.ESCALATED, office.now, HELDOUT, why)
+    by_hand = Action(f"See why {serving} is not measured, and whether it is good enough", "heldout check")
+    telling.tell_step(connection, office, incidents.record(connection, incident.id, step), step, (by_hand,))
 
 
 def _wants_repetition(connection: Connection, office: Office, incident: Incident) -> bool:

@@ -16,6 +16,7 @@ from alerts.hooks.guard import Action, Fallback, Request, Ruling, Situation, gua
 from alerts.incident import Approval, Event, Incident, What
 from monitor.domain.verdict import Level
 from monitor.incidents.office import HELDOUT, Office
+from monitor.incidents.telling import waits
 from monitor.standing import CLOCKS_DIFFER
 from monitor.store import hooks, incidents, outbox, verdicts
 from monitor.store.hooks import HookRow, HookState
@@ -59,7 +60,7 @@ def consider(
             why = f"{name} would ask for a {row.action}. {ruling.reason}"
             step = Event(What.OFFERED, office.now, HELDOUT, why, approval=offer, hook=row.id, action=row.action)
             incident = incidents.record(connection, incident.id, step)
-            lines.append(f"A {row.action} ({name}) waits for approval until {row.expires_at:%Y-%m-%d %H:%M} UTC.")
+            lines.append(waits(offer))
     return Considered(incident, tuple(lines))
 
 
@@ -90,7 +91,7 @@ def ask(connection: Connection, office: Office, incident: Incident, row: HookRow
 def ruling_of(connection: Connection, office: Office, incident: Incident, row: HookRow) -> Ruling:
     """Whether a request may go out by what is known now: at an approval, and before each attempt."""
     table = office.config.hooks.get(row.name)
-    if table is None or table.mode == "off" or table.on != row.action:
+    if table is None or table.mode == "off" or table.on != row.action or not table.concerns(row.target):
         return Ruling(False, f"[hooks.{row.name}] is not configured for this any more.")
     said = verdicts.newest_week(connection, row.target, row.suite, office.now + CLOCKS_DIFFER)
     if said is None:
@@ -112,6 +113,8 @@ def situation(
         fallback=_fallback(said.payload.get("fallback")),
         last_done_at=max((at for at in done if at is not None), default=None),
         done_for_this=any(one.state in _COUNT for one in same),
+        # Each suite has a baseline of its own, and a target is rolled back once for all of them.
+        under_way=any(one.state in _COUNT and one.state.under_way for one in others),
         silenced_until=incident.silenced_until,
         incident_open=incident.is_open,
         recovered=said.level is Level.PASS,

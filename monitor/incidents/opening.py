@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.engine import Connection
 
-from alerts.alert import Action, Alert, Kind
+from alerts.alert import Alert, Kind
 from alerts.channel import Picture
 from alerts.hooks.event import Shortfall
 from alerts.incident import Event, Incident, What
@@ -64,7 +64,7 @@ def tell(connection: Connection, office: Office, news: News) -> Alert:
         incident=considered.incident,
         links=office.links(incident.id),
         reasons=(*considered.lines, *alert.reasons),
-        actions=(*_actions(considered.incident), *alert.actions),
+        actions=(*telling.decisions(considered.incident), *alert.actions),
     )
     alert, way = telling.send(connection, office, alert, Known(before, called_for), verdict_id=news.verdict_id)
     if news.picture is not None and way.channels:
@@ -122,11 +122,3 @@ def provider_of(config: Config, target: str) -> str | None:
     if table.provider == "http":
         return urlsplit(table.url).hostname
     return urlsplit(table.base_url).hostname if table.base_url is not None else table.provider
-
-
-def _actions(incident: Incident) -> tuple[Action, ...]:
-    """What only people can do about it now."""
-    return tuple(
-        Action(f"Approve the {offer.action} by {offer.name}, or reject it", f"heldout incident approve {incident.id}")
-        for offer in incident.approvals
-    )

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from monitor.config.models import Config
 
 DONE, FAILED = "done", "failed"
+# Of which a tool may say what came of it; and people, who were called when nothing came of it.
+_AWAITED = (HookState.ASKED, HookState.ACCEPTED, HookState.EXPIRED)
+_BY_HAND = (*_AWAITED, HookState.FAILED, HookState.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ def accepted(connection: Connection, office: Office, hook_id: str, receipt: Rece
         serving = receipt.result.get("now_serving")
         why = str(receipt.result.get("why") or "")
         _end(connection, office, row, said, None if serving is None else str(serving), row.name, why)
+        return
+    found = incidents.get(connection, str(row.incident_id), lock=True)
+    if found is None or not found.is_open:
+        # Somebody closed it while the request was under way.
         return
     waits = (
         f"its result is awaited until {row.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -77,7 +84,9 @@ def withdrawn(connection: Connection, office: Office, hook_id: str, why: str) ->
     row = hooks.save(connection, hooks.ended(row, HookState.WITHDRAWN, office.now, why))
     found = incidents.get(connection, row.incident_id) if row.incident_id is not None else None
     if found is not None and found.is_open:
-        _say(connection, office, row, What.ESCALATED, HELDOUT, f"The {row.action} was not asked for after all: {why}")
+        # Where another one is under way, or was done, this one is not missed.
+        what = What.REFUSED if found.seen_to_by_another(row.id) else What.ESCALATED
+        _say(connection, office, row, what, HELDOUT, f"The {row.action} was not asked for after all: {why}")
 
 
 def came(
@@ -102,7 +111,8 @@ def came(
     if token is not None and not hmac.compare_digest(token.encode(), (row.token or "").encode()):
         raise WrongTokenError("no hook has this address")
     before = row.result
-    if before is not None and token is None and row.state is HookState.EXPIRED:
+    if row.state is HookState.FAILED and status == DONE and actor.via == "command":
+        # People were called, and have done by hand what the tool could not.
         before = None
     if before is not None:
         if (before["status"], before["now_serving"]) == (status, _serving(row, status, now_serving)):
@@ -110,7 +120,7 @@ def came(
         raise ConflictError(f"the result of this hook is already known, and another: {before['status']}")
     if token is not None and office.now >= row.expires_at:
         raise WrongTokenError(f"the request expired at {row.expires_at:%Y-%m-%d %H:%M} UTC, and people were called")
-    if row.state not in (HookState.ASKED, HookState.ACCEPTED, HookState.EXPIRED):
+    if row.state not in (_AWAITED if token is not None else _BY_HAND):
         raise ConflictError(f"nothing is awaited of this hook: it is {row.state.value}")
     return Came(_end(connection, office, row, status, now_serving, actor.name, ""), again=False)
 
@@ -203,6 +213,11 @@ def _say(
 
 
 def _what_to_do(row: HookRow, what: What) -> tuple[Action, ...]:
+    if what is What.ESCALATED and row.state is HookState.DONE:
+        return (
+            Action("Look by hand whether what serves now is good enough"),
+            Action("If it is, close the incident", f'heldout incident resolve {row.incident_id} --why "…"'),
+        )
     if what in (What.FAILED, What.ESCALATED, What.EXPIRED):
         return (
             Action(f"See to it that {row.target} is rolled back, or decide that it is not"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy.engine import Connection
 
 from alerts.alert import Action, Alert, Kind
-from alerts.incident import Event, Incident, What
+from alerts.incident import Approval, Event, Incident, What
 from alerts.route import Known, Route, route
 from monitor.incidents.office import Office
 from monitor.store import incidents, outbox, told
@@ -51,8 +51,8 @@ def send(
         route=way.way.value,
         why=way.reason,
     )
-    # A step is a copy of what a verdict said, with other reasons; it goes nowhere where there is no channel.
-    if incident_id is not None and alert.kind is not Kind.STEP:
+    # A step, or a repetition, is a copy of what a verdict said, with something added.
+    if incident_id is not None and not alert.step:
         incidents.shown_by(connection, incident_id, alert.id)
     return alert, way
 
@@ -72,7 +72,7 @@ def tell_step(
         step=event.what.value,
         incident=incident,
         reasons=(event.why,),
-        actions=tuple(actions) or latest.actions,
+        actions=tuple(actions) or _still_to_do(latest, incident),
         links=office.links(incident.id),
         finished_at=office.now,
     )
@@ -90,10 +90,36 @@ def repeat(connection: Connection, office: Office, incident: Incident) -> None:
         step=What.REPEATED.value,
         incident=incident,
         meaning=f"Nobody has acknowledged it since {incident.opened_at:%Y-%m-%d %H:%M} UTC. {latest.meaning}",
-        actions=latest.actions,
+        reasons=(*(waits(offer) for offer in incident.approvals), *_without_offers(latest)),
+        actions=_still_to_do(latest, incident),
         links=office.links(incident.id),
     )
     send(connection, office, again, Known(incident))
+
+
+def waits(offer: Approval) -> str:
+    """That a hook waits for a yes or a no."""
+    return f"A {offer.action} ({offer.name}) waits for approval until {offer.expires_at:%Y-%m-%d %H:%M} UTC."
+
+
+def decisions(incident: Incident) -> tuple[Action, ...]:
+    """What only people can do about it now."""
+    return tuple(
+        Action(f"Approve the {offer.action} by {offer.name}, or reject it", f"heldout incident approve {incident.id}")
+        for offer in incident.approvals
+    )
+
+
+def _without_offers(latest: Alert) -> tuple[str, ...]:
+    """Its reasons, but for what waited then."""
+    then = {waits(offer) for offer in latest.incident.approvals} if latest.incident is not None else set()
+    return tuple(reason for reason in latest.reasons if reason not in then)
+
+
+def _still_to_do(latest: Alert, incident: Incident) -> tuple[Action, ...]:
+    """What a verdict advised, with the decisions that wait now in place of those that waited then."""
+    then = decisions(latest.incident) if latest.incident is not None else ()
+    return (*decisions(incident), *(action for action in latest.actions if action not in then))
 
 
 def _latest(connection: Connection, incident: Incident) -> Alert:

@@ -25,7 +25,7 @@ MOST_TRIES = 24
 def conclude(connection: Connection, office: Office, run: Run, said: Verdict) -> None:
     """Let the incident end, or call somebody. Without effect where it has ended otherwise meanwhile."""
     incident = incidents.get(connection, str(run.incident_id), lock=True)
-    if incident is None or incident.state is not State.VERIFYING:
+    if incident is None or incident.state is not State.VERIFYING or incident.now_serving != run.target:
         return
     row = next((one for one in reversed(hooks.of_incident(connection, incident.id)) if one.result is not None), None)
     cause = said.causes[0].cause.value if said.causes else None

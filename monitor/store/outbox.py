@@ -65,25 +65,34 @@ def enqueue_hook(connection: Connection, hook_id: str, name: str, target: str, n
     connection.execute(outbox.insert(), fresh(f"hook:{name}", target, now) | {"hook_id": hook_id})
 
 
+def owes(connection: Connection, channel: str, fallback: str, before: datetime) -> bool:
+    """Whether `copy_to` would have something to do."""
+    return connection.execute(_owed(channel, fallback, before).limit(1)).first() is not None
+
+
 def copy_to(connection: Connection, channel: str, fallback: str, before: datetime, now: datetime) -> int:
     """Send by `fallback`, too, what `channel` has owed people since before `before`; returns how many messages.
 
     What is already there for the fallback is not written again. The original stays where it is.
     """
     alone(connection, "outbox")
+    owed = connection.execute(_owed(channel, fallback, before))
+    rows = [fresh(fallback, row.line, now) | {"alert_id": row.alert_id} for row in owed]
+    if rows:
+        connection.execute(insert_new(connection, outbox), rows)
+    return len(rows)
+
+
+def _owed(channel: str, fallback: str, before: datetime) -> sa.Select[Any]:
     there = outbox.alias("there")
     copied = (there.c.alert_id == outbox.c.alert_id) & (there.c.channel == fallback)
     owed = (outbox.c.channel == channel) & outbox.c.state.in_(UNDELIVERED) & (outbox.c.first_at < before)
     messages = outbox.c.alert_id.is_not(None) & (outbox.c.part == POST)
-    query = (
+    return (
         sa.select(outbox.c.alert_id, outbox.c.line)
         .where(owed & messages & ~sa.select(there.c.id).where(copied).exists())
         .order_by(outbox.c.id)
     )
-    rows = [fresh(fallback, row.line, now) | {"alert_id": row.alert_id} for row in connection.execute(query)]
-    if rows:
-        connection.execute(insert_new(connection, outbox), rows)
-    return len(rows)
 
 
 def told_unstarted(connection: Connection, target: str, suite: str, since: datetime) -> bool:

@@ -58,7 +58,8 @@ def test_a_rollback_says_that_its_fallback_is_better_and_a_killed_process_asks_i
     assert (found["target"], found["ready"], found["repeats"], found["why"]) == ("rag", True, 8, None)
     assert found["better_by"]["points"] == 30.0
     assert 25.0 < found["better_by"]["low"] < 30.0 < found["better_by"]["high"] < 35.0
-    assert other.tell()["answered"] - asked == 8 * CASES - stored
+    # What was under way when the process was killed, the provider may have answered after it was asked how much.
+    assert 0 <= other.tell()["answered"] - asked - (8 * CASES - stored) <= 4
     assert "Fallback rag: better by 30.0 points" in backed.run("gate", "bot", code=ROLLBACK).said
     assert headlines(chat)[-1] == "🔴 ROLLBACK: bot on support"
     runs = backed.rows("SELECT target, state FROM run WHERE kind = 'reference'")

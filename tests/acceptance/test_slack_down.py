@@ -17,6 +17,7 @@ from tests.acceptance.harness import (
     alert_ids,
     fallen,
     headlines,
+    posts,
     provider,
     slack,
     slot,
@@ -76,7 +77,7 @@ def test_a_message_that_slack_refuses_for_its_form_goes_out_as_plain_text(
     server.control(cases=fallen(known, 8))
     pinned.run("run", "--slot", slot(0), code=PASS)
     assert headlines(chat) == [PENDING, CONFIRMED]
-    assert ["blocks" in message for message in chat.tell()["messages"]] == [False, True]
+    assert ["blocks" in message for message in posts(chat)] == [False, True]
 
 
 @ONCE

@@ -230,7 +230,7 @@ class House:
         place = Workplace(self.database, self.clock, self.stop, lambda label, tally: None)
         month = Month(config.budget.usd_per_month, spent)
         # As the wiring has it, a fallback that is no site of its own is none of the app's either.
-        sites = {(name, "support"): self.site(config, name) for name, _ in config.production}
+        sites = {(name, "support"): self.site(config, name) for name, _ in config.pairs}
         return App(config, place, sites, self.channels, self.show_cases, month, self.new_id)
 
     def site(self, config: Config, name: str = "ft") -> Site:

@@ -99,7 +99,7 @@ async def test_without_one_a_verdict_has_none_and_on_demand_nobody_asks_it(house
     assert house.said[-1]["fallback"] is None
     rag = house.falls_back_to("rag")
     app = house.app()
-    await run_now(app, list(app.sites.values()))
+    await run_now(app, [app.sites["ft", "support"]])
     assert (house.said[-1]["fallback"], rag.asked, beside(house)) == (None, [], [])
 
 
