@@ -205,6 +205,7 @@ def gate(
 def status(config: ConfigPath = CONFIG, json: AsJson = False) -> None:
     """One line a target and suite: how it stands."""
     from monitor import show, standing, wiring
+    from monitor.incidents import retiring
 
     loaded = session.load(config)
     database = session.open_existing(loaded)
@@ -214,6 +215,7 @@ def status(config: ConfigPath = CONFIG, json: AsJson = False) -> None:
     if database is not None:
         with database.read() as connection:
             waiting = show.undelivered(connection)
+            waiting += [] if json else retiring.retired(connection, list(loaded.targets))
     where = f"Read from {database.describe()}." if database else "There is no database yet."
     following = loaded.schedule.timetable.following(now)
     show.status(verdicts, waiting, following, as_json=json, database=where)

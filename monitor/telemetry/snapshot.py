@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from monitor import standing
 from monitor.decide.transition import UNMEASURED
 from monitor.standing import CLOCKS_DIFFER, STALE_AFTER, Standing
-from monitor.store import calibrations, leases, outbox, runs, usage, verdicts
+from monitor.store import calibrations, incidents, leases, outbox, runs, usage, verdicts
 from monitor.store.database import Database
 from monitor.store.leases import Lease
 from monitor.store.outbox import Deliveries
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class SiteState:
     """One configured (target, suite): how it stands, and its last run that measured it.
 
-    `scheduled`: the schedule measures it (production); others are run on demand.
+    `scheduled`: the schedule measures it (production that was not rolled back).
     """
 
     standing: Standing
@@ -68,6 +68,7 @@ def take(database: Database, config: Config, now: datetime) -> Snapshot:
     stands = standing.of(database, config, config.pairs, now, STALE_AFTER)
     month_begins = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with database.read() as connection:
+        retired = incidents.retired(connection, list(config.targets))
         missed = {(one.target, one.suite): one for one in runs.missed(connection)}
         sites = tuple(
             SiteState(
@@ -75,7 +76,7 @@ def take(database: Database, config: Config, now: datetime) -> Snapshot:
                 # A run that is dated ahead, by a wrong clock, must not hide for months that there are no others.
                 measured=verdicts.newest_measured(connection, one.target, one.suite, now + CLOCKS_DIFFER, UNMEASURED),
                 missed=missed.get((one.target, one.suite)),
-                scheduled=config.targets[one.target].role == "production",
+                scheduled=config.targets[one.target].role == "production" and one.target not in retired,
             )
             for one in stands
         )

@@ -12,6 +12,7 @@ from alerts.incident import Incident
 from monitor import standing
 from monitor.domain.run import Run, RunState
 from monitor.domain.verdict import Level
+from monitor.incidents import retiring
 from monitor.store import history, incidents, outbox
 from monitor.store import runs as stored
 from monitor.web import chart, names, runs, words
@@ -69,6 +70,7 @@ def look(service: Service) -> Overview:
         missed = history.missed(connection, now - LATELY)
         undelivered = outbox.undelivered(connection)
         open_ones = incidents.open_ones(connection)
+        retired = retiring.retired(connection, list(config.targets))
     open_runs: defaultdict[names.Pair, list[Run]] = defaultdict(list)
     for run in unfinished:
         open_runs[run.target, run.suite].append(run)
@@ -80,7 +82,7 @@ def look(service: Service) -> Overview:
         progress=progress,
         silent=progress is not None and progress.at is not None and now - progress.at > SILENT,
         problems=tuple(_problems(health)),
-        notes=(*_undelivered(undelivered), *_missed(missed)),
+        notes=(*_undelivered(undelivered), *retired, *_missed(missed)),
         incidents=tuple(open_ones),
         following=following,
         health=health,

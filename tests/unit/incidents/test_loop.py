@@ -17,10 +17,12 @@ from monitor.incidents import chores
 from monitor.incidents.actions import Actions
 from monitor.incidents.calls import HookObserver
 from monitor.incidents.office import Actor, ConflictError, Office, RefusedError, WrongTokenError
+from monitor.incidents.retiring import retired
 from monitor.store import hooks, outbox
 from monitor.store.hooks import HookState
 from monitor.store.tables import hook
 from monitor.store.tables import outbox as outbox_table
+from monitor.telemetry.snapshot import take
 from tests.fakes.house import MONDAY, FakeModel, House
 
 WEEK = timedelta(weeks=1)
@@ -139,6 +141,11 @@ async def test_an_approved_rollback_is_sent_once_verified_and_told(house):
     asked = len(house.model.asked)
     house.clock.now = MONDAY + WEEK
     assert "it was rolled back on 2026-11-16" in " ".join((await house.due()).idle)
+    with house.database.read() as connection:
+        (said,) = retired(connection, ["ft", "prompt"])
+    assert said.startswith("ft was rolled back on ")
+    seen = take(house.database, house.config, house.clock.now)
+    assert {one.standing.target: one.scheduled for one in seen.sites} == {"ft": False, "prompt": False}
     assert len(house.model.asked) == asked
     house.model = FakeModel()
     await house.collect()
