@@ -206,8 +206,9 @@ def test_the_story_is_told_to_the_end_and_no_text_moves_the_terminal_or_tells_a_
 def test_who_acts_and_why_stands_in_the_incident_and_in_the_audit_log(heldout, scene):
     told = heldout("incident", "ack", ID[:6], "--why", "I look", "--json").json
     assert (told["incident"]["acknowledged_by"], told["incident"]["state"]) == (ME, "open")
+    before = datetime.now(UTC).replace(microsecond=0)
     until = heldout("incident", "silence", ID, "--for", "12h", "--json").json["incident"]["silenced_until"]
-    assert timedelta(hours=12) <= datetime.fromisoformat(until) - NOW < timedelta(hours=12, minutes=5)
+    assert timedelta(hours=12) <= datetime.fromisoformat(until) - before < timedelta(hours=12, minutes=5)
     resolved = heldout("incident", "resolve", ID, "--why", "the index was rebuilt").said
     assert "the index was rebuilt" in resolved
     log = scene.log()
